@@ -1,0 +1,134 @@
+//! Every number the program lives by: its unit in its name, its reason beside it.
+//!
+//! What an owner may change is in `app::config`, which takes its defaults from here; `docs/DEFAULTS.md` lists both.
+
+use std::time::Duration;
+
+// ---- door ----
+
+/// Connections at once. 24 KiB each when idle (FACTS: measured), so 12 MB at the worst.
+pub const CONNECTIONS: usize = 512;
+/// Of these, from one address: a household behind one router, each browser holding six.
+pub const CONNECTIONS_PER_ADDRESS: usize = 128;
+/// Of these, not (yet) signed in: strangers never take the last places from users.
+pub const CONNECTIONS_ANONYMOUS: usize = 256;
+/// A TLS handshake is two round trips; ten seconds is a very bad link.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// After an accept error (EMFILE, ENFILE, ENOMEM): give the other threads time to close something.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Stack of a connection's thread. Release builds pass with 32 KiB (FACTS); debug frames are several times bigger. Only touched
+/// pages are paid for.
+pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
+/// Our own leaf certificate's life: browsers refuse more than 398 days.
+pub const LEAF_DAYS: i64 = 397;
+/// Renew the leaf this long before it ends.
+pub const LEAF_RENEW_DAYS: i64 = 30;
+/// The box's own CA lives for ten years, so that it is installed once.
+pub const CA_DAYS: i64 = 3650;
+
+// ---- web ----
+
+/// The request line (D9).
+pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
+/// All header lines together (D9).
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Header lines (D9).
+pub const HEADERS: usize = 64;
+/// A JSON body (D9).
+pub const BODY_BYTES: usize = 64 * 1024;
+/// A body on the routes open to strangers (D9): a name and two passwords fit.
+pub const SIGN_IN_BODY_BYTES: usize = 4 * 1024;
+/// From the first byte awaited to the end of the header lines, absolute, so that dripping does not help.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// The whole body, absolute.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(20);
+/// An answer must be taken within this time.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+/// Between two requests of one connection (D9).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+// ---- sign-in ----
+
+/// A2. Below 12 a guess is cheap; above 1024 the body cap is near and nobody types it.
+pub const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 12..=1024;
+/// Argon2id: memory, passes, lanes. The floor of the field's advice (19 MiB, t=2, p=1), about half a second on a small board.
+pub const ARGON2_KIB: u32 = 19 * 1024;
+pub const ARGON2_PASSES: u32 = 2;
+pub const ARGON2_LANES: u32 = 1;
+/// Hashes at once (E5): two take 38 MiB, which a 512 MB board can spare.
+pub const ARGON2_AT_ONCE: usize = 2;
+/// How long a sign-in waits for its turn to hash before it is told to come back.
+pub const ARGON2_WAIT: Duration = Duration::from_secs(10);
+/// C3.
+pub const LOGIN_ABSOLUTE: Duration = Duration::from_secs(12 * 3600);
+pub const LOGIN_IDLE: Duration = Duration::from_secs(30 * 60);
+/// Sign-in sessions at once, per user and in all: each holds a data key and some 300 bytes.
+pub const LOGINS_PER_USER: usize = 16;
+pub const LOGINS: usize = 256;
+/// E1: failed sign-ins per address within the window.
+pub const LOGIN_FAILURES: u32 = 5;
+pub const LOGIN_FAILURE_WINDOW: Duration = Duration::from_secs(60);
+/// E7: addresses remembered; the oldest gives way.
+pub const LIMITER_ADDRESSES: usize = 4096;
+/// D3: a ticket lives for one upgrade.
+pub const TICKET: Duration = Duration::from_secs(30);
+/// Tickets outstanding: more than anybody opens terminals in 30 s.
+pub const TICKETS: usize = 1024;
+
+// ---- what a user may store ----
+
+pub const HOSTS_PER_USER: usize = 1000;
+pub const CREDENTIALS_PER_USER: usize = 200;
+pub const HOST_KEYS_PER_USER: usize = 4000;
+
+// ---- sessions ----
+
+/// H3, changeable.
+pub const TERMINALS_PER_BOX: usize = 16;
+pub const TERMINALS_PER_USER: usize = 8;
+/// Output kept for reattaching, per terminal (H3). It grows as output comes; an idle prompt takes a few hundred bytes.
+pub const RING_BYTES: usize = 256 * 1024;
+/// Input accepted from browsers and not yet taken by the host: two client messages. Beyond it the browser's socket is not read.
+pub const INPUT_QUEUE_BYTES: usize = 128 * 1024;
+/// H5: how long a terminal is kept with nobody looking.
+pub const DETACHED: Duration = Duration::from_secs(60 * 60);
+/// How long an ended session can be read, so that a viewer that was away learns how it ended.
+pub const ENDED_KEPT: Duration = Duration::from_secs(5 * 60);
+/// Ended sessions kept per user, whatever their age.
+pub const ENDED_PER_USER: usize = 8;
+/// A question (host key, password) waits this long. sshd's own LoginGraceTime is two minutes.
+pub const QUESTION: Duration = Duration::from_secs(120);
+/// Viewers of one session: a person's devices.
+pub const VIEWERS_PER_SESSION: usize = 8;
+/// Stack of a session's thread: the SSH library's key exchange is the deepest caller (debug builds need most of it).
+pub const SESSION_STACK_BYTES: usize = 1024 * 1024;
+
+// ---- term ----
+
+/// A client's WebSocket message.
+pub const MESSAGE_BYTES: usize = 64 * 1024;
+/// Output handed to one WebSocket message.
+pub const OUTPUT_MESSAGE_BYTES: usize = 16 * 1024;
+/// H4.
+pub const WS_PING: Duration = Duration::from_secs(25);
+pub const WS_SILENT: Duration = Duration::from_secs(60);
+
+// ---- ssh ----
+
+/// Name resolution, TCP connect (per address) and the SSH handshake up to the host key.
+pub const CONNECT: Duration = Duration::from_secs(10);
+pub const HANDSHAKE: Duration = Duration::from_secs(20);
+/// One authentication step, without the time a person takes to answer.
+pub const AUTHENTICATE: Duration = Duration::from_secs(30);
+/// H4: keepalive interval, and how many may stay unanswered: dead within 90 s.
+pub const SSH_KEEPALIVE: Duration = Duration::from_secs(30);
+pub const SSH_KEEPALIVES_MISSED: usize = 2;
+/// Wrong passwords a person may type before we hang up; sshd's own limit is six tries of any kind.
+pub const PASSWORD_ATTEMPTS: u32 = 3;
+
+// ---- store ----
+
+/// redb's default cache is 1 GiB; the whole database of a household fits in this.
+pub const STORE_CACHE_BYTES: usize = 512 * 1024;
+/// A value in the store: the longest is a sealed RSA key.
+pub const VALUE_BYTES: usize = 64 * 1024;
