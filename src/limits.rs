@@ -90,6 +90,8 @@ pub const TERMINALS_PER_USER: usize = 8;
 pub const RING_BYTES: usize = 256 * 1024;
 /// Input accepted from browsers and not yet taken by the host: two client messages. Beyond it the browser's socket is not read.
 pub const INPUT_QUEUE_BYTES: usize = 128 * 1024;
+/// Input handed to the SSH client at a time: what fits one SSH packet everywhere.
+pub const INPUT_PIECE_BYTES: usize = 32 * 1024;
 /// H5: how long a terminal is kept with nobody looking.
 pub const DETACHED: Duration = Duration::from_secs(60 * 60);
 /// How long an ended session can be read, so that a viewer that was away learns how it ended.
@@ -107,6 +109,16 @@ pub const SESSION_STACK_BYTES: usize = 1024 * 1024;
 
 /// A client's WebSocket message.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
+/// tungstenite allocates this once per browser; a key press needs a dozen bytes, a paste is read in pieces of it.
+pub const WS_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Output gathered before one write to the socket, so that a bulk stream costs few system calls; flushed at the end of every turn.
+pub const WS_WRITE_BUFFER_BYTES: usize = 48 * 1024;
+/// Never reached: nothing is added before the buffer was flushed. Reaching it ends the browser, not the box.
+pub const WS_WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
+/// Messages taken from a browser before its output gets a turn.
+pub const WS_MESSAGES_PER_TURN: usize = 8;
+/// For the close frame and what is still owed.
+pub const GOODBYE: Duration = Duration::from_secs(2);
 /// Output handed to one WebSocket message.
 pub const OUTPUT_MESSAGE_BYTES: usize = 16 * 1024;
 /// H4.

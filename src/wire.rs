@@ -46,7 +46,8 @@ pub fn wait(wire: &dyn Wire, read: bool, bell: Option<BorrowedFd<'_>>, until: In
     let mut wanted = PollFlags::empty();
     wanted.set(PollFlags::IN, read);
     wanted.set(PollFlags::OUT, wire.owes());
-    let mut fds = [PollFd::from_borrowed_fd(socket, wanted), PollFd::from_borrowed_fd(bell.unwrap_or(socket), PollFlags::IN)];
+    let mut fds =
+        [PollFd::from_borrowed_fd(socket, wanted), PollFd::from_borrowed_fd(bell.unwrap_or(socket), PollFlags::IN)];
     let count = if bell.is_some() { 2 } else { 1 };
     loop {
         let left = until.saturating_duration_since(Instant::now());

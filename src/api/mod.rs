@@ -98,3 +98,8 @@ pub struct Problem {
     /// The cookie is stale: clear it.
     pub clear_cookie: bool,
 }
+
+pub const ROUTES: &[Route] = &[];
+
+/// What every handler may use.
+pub struct Context {}

@@ -1,1 +1,3 @@
-//! (room being built)
+//! Who is asking: passwords, sign-in sessions, the limits on guessing.
+
+pub mod logins;

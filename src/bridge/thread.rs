@@ -1,0 +1,163 @@
+//! The session's own thread: one SSH terminal from "resolving" to its last byte.
+//!
+//! A panic stops here (H2): it ends this session with a clear word, and no other.
+
+use super::session::{About, Answer, Ended, Session};
+use super::trust::{Decision, Trust, decide};
+use crate::audit;
+use crate::clock;
+use crate::limits;
+use crate::secret::Secret;
+use crate::ssh::{self, BellReceiver, Ending, Failure, HostKey, Prompts};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::{io, thread};
+
+pub(super) fn spawn(session: Arc<Session>, login: ssh::Login, trust: Trust, bell: BellReceiver) -> io::Result<()> {
+    let name = format!("session {}", &session.facts.id.to_string()[..4]);
+    thread::Builder::new()
+        .name(name)
+        .stack_size(limits::SESSION_STACK_BYTES)
+        .spawn(move || live(&session, login, trust, &bell))
+        .map(drop)
+}
+
+/// The whole life of a session.
+fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellReceiver) {
+    let facts = &session.facts;
+    let (cols, rows) = session.take_size().unwrap_or_else(|| session.size());
+    let pty = ssh::Pty { term: "xterm-256color", cols, rows };
+    let (mut steward, mut plumbing) = (Asking { session, trust: &trust }, Flow { session });
+    let life = AssertUnwindSafe(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
+    let ended = match catch_unwind(life) {
+        Ok(outcome) => describe(outcome),
+        Err(_) => crashed(),
+    };
+    audit::note(
+        "session.end",
+        &[("session", &facts.id.to_string()), ("user", &facts.owner.to_string()), ("reason", ended.reason)],
+    );
+    session.has_ended(ended, clock::Instant::now());
+}
+
+fn describe(outcome: Result<Ending, Failure>) -> Ended {
+    let plain = |reason, message: &str| Ended {
+        reason,
+        status: None,
+        signal: None,
+        message: message.into(),
+        remedy: String::new(),
+    };
+    match outcome {
+        Ok(Ending::Exit { status }) => {
+            Ended { status: Some(status), ..plain("exit", &format!("The shell exited with status {status}.")) }
+        }
+        Ok(Ending::Signal { name }) => {
+            Ended { signal: Some(name.clone()), ..plain("signal", &format!("The shell was ended by signal {name}.")) }
+        }
+        Ok(Ending::Closed) => plain("closed", "The host closed the connection."),
+        Ok(Ending::Ended) => plain("ended", "The terminal was ended."),
+        Ok(Ending::Dead) => plain("dead", "The host has not answered for 90 seconds; the connection is given up."),
+        Err(failure) => Ended {
+            reason: failure.reason(),
+            status: None,
+            signal: None,
+            message: failure.message(),
+            remedy: failure.remedy(),
+        },
+    }
+}
+
+fn crashed() -> Ended {
+    log::error!("a session crashed; it is ended, the others go on");
+    Ended {
+        reason: "internal",
+        status: None,
+        signal: None,
+        message: "This terminal failed inside the box.".into(),
+        remedy: "Open it again. If it happens again, the box's log says more.".into(),
+    }
+}
+
+/// The person behind the session, as the SSH client sees them.
+struct Asking<'a> {
+    session: &'a Session,
+    trust: &'a Trust,
+}
+
+impl ssh::Steward for Asking<'_> {
+    fn progress(&mut self, detail: &str) {
+        self.session.progress(detail);
+    }
+
+    fn permits(&self, to: SocketAddr) -> bool {
+        self.trust.targets.permits(to, ssh::is_own_address(to.ip()))
+    }
+
+    fn host_key(&mut self, key: &HostKey) -> bool {
+        let to = &self.session.facts.destination;
+        let known = match self.trust.known(&to.host, to.port) {
+            Ok(known) => known,
+            Err(error) => {
+                log::error!("host keys cannot be read: {error}");
+                return false;
+            }
+        };
+        match decide(self.trust.policy, key, &known) {
+            Decision::Accept => true,
+            Decision::Refuse => false,
+            Decision::Remember => self.trust.remember(to, key, false),
+            Decision::Ask { changed } => {
+                let about = About::HostKey { host: to.host.clone(), port: to.port, key: key.clone(), changed, known };
+                match self.session.ask(about) {
+                    Some(Answer::HostKey { accept: true, remember: true }) => self.trust.remember(to, key, changed),
+                    Some(Answer::HostKey { accept, .. }) => accept,
+                    _ => false,
+                }
+            }
+        }
+    }
+
+    fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>> {
+        match self.session.ask(About::Prompts(prompts.clone()))? {
+            Answer::Responses(responses) => Some(responses),
+            _ => None,
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.session.told_to_end()
+    }
+}
+
+/// Bytes both ways.
+struct Flow<'a> {
+    session: &'a Session,
+}
+
+impl ssh::Plumbing for Flow<'_> {
+    fn started(&mut self) {
+        self.session.live();
+    }
+
+    fn room(&self) -> usize {
+        self.session.room()
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        self.session.output(bytes);
+    }
+
+    fn input(&mut self) -> Option<Vec<u8>> {
+        self.session.take_input()
+    }
+
+    fn resize(&mut self) -> Option<(u16, u16)> {
+        self.session.take_size()
+    }
+
+    fn ended(&self) -> bool {
+        self.session.told_to_end()
+    }
+}

@@ -1,0 +1,121 @@
+//! Whether a host's key is believed (G1-G5): the policy is pure, the store is asked and told at the edges.
+
+use crate::audit;
+use crate::clock;
+use crate::random::Id;
+use crate::ssh::{Destination, HostKey, KnownKey, Targets, Verdict, judge};
+use crate::store::{KnownHostKey, Store, StoreError};
+use std::sync::Arc;
+
+/// What happens with a key nobody has said yes to yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// A person is shown the fingerprint and decides (default).
+    Ask,
+    /// The first key of a host never seen before is believed and remembered; every later change is asked about.
+    Tofu,
+    /// Only keys that were pinned beforehand.
+    Pinned,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    Accept,
+    /// Accept, and remember from now on.
+    Remember,
+    Refuse,
+    Ask {
+        changed: bool,
+    },
+}
+
+/// `known` is everything this user and the administrators trust for this address and port.
+pub fn decide(policy: HostKeyPolicy, presented: &HostKey, known: &[KnownHostKey]) -> Decision {
+    let trusted: Vec<KnownKey> = known
+        .iter()
+        .map(|key| KnownKey { algorithm: key.algorithm.clone(), fingerprint: key.fingerprint.clone() })
+        .collect();
+    match (judge(presented, &trusted), policy) {
+        (Verdict::Trusted, _) => Decision::Accept,
+        (_, HostKeyPolicy::Pinned) => Decision::Refuse,
+        // An administrator's pin is not a user's to override.
+        (Verdict::Changed, _) if known.iter().any(|key| key.user.is_none()) => Decision::Refuse,
+        (Verdict::Changed, _) => Decision::Ask { changed: true },
+        (Verdict::Unknown, HostKeyPolicy::Tofu) if known.is_empty() => Decision::Remember,
+        (Verdict::Unknown, _) => Decision::Ask { changed: false },
+    }
+}
+
+/// What a session's thread needs to decide about its host.
+pub struct Trust {
+    pub store: Arc<Store>,
+    pub user: Id,
+    pub policy: HostKeyPolicy,
+    pub targets: Arc<Targets>,
+}
+
+impl Trust {
+    pub fn known(&self, address: &str, port: u16) -> Result<Vec<KnownHostKey>, StoreError> {
+        self.store.known_for(self.user, &address.to_lowercase(), port)
+    }
+
+    /// Writes the key down. False (and no connection) if it cannot be written: trust that is forgotten would be asked for again
+    /// and again, and people would learn to click.
+    pub fn remember(&self, to: &Destination, key: &HostKey, replace: bool) -> bool {
+        let record = KnownHostKey {
+            id: Id::random(),
+            user: Some(self.user),
+            address: to.host.to_lowercase(),
+            port: to.port,
+            algorithm: Some(key.algorithm.clone()),
+            fingerprint: key.fingerprint.clone(),
+            added: clock::today(),
+        };
+        let written =
+            if replace { self.store.replace_host_key(&record) } else { self.store.add_host_keys(&[record]).map(drop) };
+        let event = if replace { "hostkey.replace" } else { "hostkey.add" };
+        audit::note(event, &[("user", &self.user.to_string()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
+        written.map_err(|error| log::error!("a host key cannot be stored: {error}")).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(algorithm: &str, fingerprint: &str) -> HostKey {
+        HostKey { algorithm: algorithm.into(), fingerprint: fingerprint.into() }
+    }
+
+    fn known(user: Option<Id>, algorithm: &str, fingerprint: &str) -> KnownHostKey {
+        let (algorithm, fingerprint) = (Some(algorithm.into()), fingerprint.into());
+        KnownHostKey { id: Id::random(), user, address: "h".into(), port: 22, algorithm, fingerprint, added: 0 }
+    }
+
+    #[test]
+    fn each_policy_answers_each_verdict() {
+        use HostKeyPolicy::*;
+        let me = Some(Id::random());
+        let shown = key("ssh-ed25519", "SHA256:new");
+        let same = [known(me, "ssh-ed25519", "SHA256:new")];
+        let changed = [known(me, "ssh-ed25519", "SHA256:old")];
+        let other = [known(me, "ssh-rsa", "SHA256:rsa")];
+        let pinned = [known(None, "ssh-ed25519", "SHA256:old")];
+        for policy in [Ask, Tofu, Pinned] {
+            assert_eq!(decide(policy, &shown, &same), Decision::Accept);
+            assert_eq!(decide(policy, &shown, &pinned), Decision::Refuse, "an administrator's pin holds");
+        }
+        assert_eq!(decide(Ask, &shown, &[]), Decision::Ask { changed: false });
+        assert_eq!(decide(Tofu, &shown, &[]), Decision::Remember);
+        assert_eq!(decide(Pinned, &shown, &[]), Decision::Refuse);
+        for policy in [Ask, Tofu] {
+            assert_eq!(decide(policy, &shown, &changed), Decision::Ask { changed: true });
+            assert_eq!(
+                decide(policy, &shown, &other),
+                Decision::Ask { changed: false },
+                "a new algorithm is not a change"
+            );
+        }
+        assert_eq!(decide(Pinned, &shown, &changed), Decision::Refuse);
+    }
+}
