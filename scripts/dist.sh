@@ -1,0 +1,65 @@
+# Static, stripped binaries in dist/, one for each kind of board. `scripts/dist.sh TARGET...` builds only those.
+#
+# Three routes, because std for 32-bit ARM cannot be downloaded everywhere:
+#   x86_64   rustup's std, musl-gcc for ring's C
+#   aarch64  rustup's std, Debian's cross gcc for ring's C, rust-lld to link
+#   ARMv7/6  std built from source (component rust-src) with zig as C compiler and linker, from PyPI: no container, no toolchain
+# Whoever has containers may set CROSS=1: then cross builds all of them, as cross.toml says.
+. "$(dirname "$0")/lib.sh"
+profile=${DIST_PROFILE:-release}
+out=${DIST_OUT:-$root/dist}
+[ $# -gt 0 ] || set -- x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf
+
+# No path of the building machine in the binary: the same source gives the same file anywhere.
+flags="--remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates"
+flags="$flags --remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=rust"
+
+x86_64() {
+    packages musl-tools
+    rust_target "$1" || fail "std for $1 is missing: rustup target add $1"
+    CC_x86_64_unknown_linux_musl=musl-gcc RUSTFLAGS=$flags \
+        cargo build --locked --profile "$profile" --bin footbridge --target "$1"
+}
+
+aarch64() {
+    packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    rust_target "$1" || fail "std for $1 is missing: rustup target add $1"
+    CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld RUSTFLAGS=$flags \
+        cargo build --locked --profile "$profile" --bin footbridge --target "$1"
+}
+
+# zig in a virtual environment of its own under target/: nothing of the machine's Python is touched.
+zig() {
+    tools=$root/target/zig-tools
+    if [ ! -x "$tools/bin/cargo-zigbuild" ]; then
+        packages python3 python3-venv
+        say "zig and cargo-zigbuild from PyPI"
+        python3 -m venv "$tools"
+        "$tools/bin/pip" install --quiet ziglang==0.17.1 cargo-zigbuild==0.24.1
+    fi
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || rustup component add rust-src
+    # build-std is a nightly flag that a stable compiler takes with RUSTC_BOOTSTRAP. panic_unwind, because one thread may die, not
+    # the box; link-self-contained=no, because zig brings its own musl and start files.
+    PATH=$tools/bin:$PATH RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags -Clink-self-contained=no" \
+        cargo zigbuild -Zbuild-std=std,panic_unwind --locked --profile "$profile" --bin footbridge --target "$1"
+}
+
+cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked --profile "$profile" --bin footbridge --target "$1"; }
+
+sh scripts/page.sh
+mkdir -p "$out"
+for target in "$@"; do
+    say "footbridge for $target ($profile)"
+    case ${CROSS:+cross}$target in
+        cross*) cross "$target" ;;
+        x86_64-*) x86_64 "$target" ;;
+        aarch64-*) aarch64 "$target" ;;
+        arm*) zig "$target" ;;
+        *) fail "no route to $target" ;;
+    esac
+    file=$out/footbridge-$(version)-$target
+    cp "target/$target/$profile/footbridge" "$file"
+    chmod 755 "$file"
+    echo "$(wc -c <"$file") bytes: $file"
+done
+(cd "$out" && sha256sum footbridge-"$(version)"-* >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
