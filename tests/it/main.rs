@@ -1,1 +1,6 @@
+//! What Footbridge promises, from outside: each module is one promise, and each test would fail if it were false.
+//!
+//! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
 
+mod rooms;
+mod world;

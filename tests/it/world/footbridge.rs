@@ -1,0 +1,216 @@
+//! The program itself, as a person starts it, with a data folder of its own.
+
+use super::browser::Browser;
+use super::patience;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use tempfile::TempDir;
+
+pub struct Footbridge {
+    /// `data` inside it is the program's, the rest ours.
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+    child: Child,
+    address: SocketAddr,
+    fingerprint: String,
+    claim_code: Option<String>,
+}
+
+/// What `serve` prints for scripts.
+#[derive(Default)]
+struct Announced {
+    address: Option<SocketAddr>,
+    fingerprint: Option<String>,
+    claim_code: Option<String>,
+}
+
+impl Footbridge {
+    pub fn start() -> Footbridge {
+        Footbridge::start_with(&[])
+    }
+
+    pub fn start_with(settings: &[(&str, &str)]) -> Footbridge {
+        let folder = tempfile::tempdir().unwrap();
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let (child, announced) = serve(folder.path(), &settings, true);
+        Footbridge::of(folder, settings, child, announced)
+    }
+
+    fn of(folder: TempDir, settings: Vec<(String, String)>, child: Child, announced: Announced) -> Footbridge {
+        let (address, fingerprint) = (announced.address.unwrap(), announced.fingerprint.unwrap());
+        Footbridge { folder, settings, child, address, fingerprint, claim_code: announced.claim_code }
+    }
+
+    /// A new client that has never been here.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.address, &self.fingerprint)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lower-case hexadecimal, as printed.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Printed while nobody has claimed the box.
+    pub fn claim_code(&self) -> &str {
+        self.claim_code.as_deref().expect("no claim code was printed")
+    }
+
+    pub fn prints_a_claim_code(&self) -> bool {
+        self.claim_code.is_some()
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What the program wrote to stderr, over all its lives.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// SIGKILL: nothing is tidied up.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A named signal, through kill(1), because std sends only SIGKILL.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").args(["-s", name, &self.process().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// After `kill` (or an end of its own): the same data, a new process, a new port.
+    pub fn start_again(&mut self) {
+        let (child, announced) = serve(self.folder.path(), &self.settings, false);
+        self.child = child;
+        self.address = announced.address.unwrap();
+        self.fingerprint = announced.fingerprint.unwrap();
+        self.claim_code = announced.claim_code;
+    }
+
+    /// Another subcommand over the same data folder, with these lines on stdin.
+    pub fn command(&self, arguments: &[&str], stdin: &str) -> Output {
+        let input = self.folder.path().join("stdin");
+        fs::write(&input, stdin).unwrap();
+        program(self.folder.path(), &self.settings).args(arguments).stdin(File::open(input).unwrap()).output().unwrap()
+    }
+
+    /// Makes a user with the CLI, as an administrator would; the password comes from a file that only its owner can read.
+    pub fn add_user(&mut self, name: &str, password: &str) {
+        let file = self.folder.path().join("password");
+        write_private(&file, password);
+        let done =
+            self.command(&["user", "add", name, "--role", "user", "--password-file", file.to_str().unwrap()], "");
+        assert!(done.status.success(), "user add: {}{}", text(&done.stdout), text(&done.stderr));
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Footbridge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- footbridge's log ----\n{}", self.log());
+        }
+    }
+}
+
+fn program(folder: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_footbridge"));
+    for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("FOOTBRIDGE_")) {
+        command.env_remove(key);
+    }
+    command
+        .env("FOOTBRIDGE_DATA", folder.join("data"))
+        .env("FOOTBRIDGE_LISTEN", "127.0.0.1:0")
+        .env("FOOTBRIDGE_TARGETS_ALLOW", "127.0.0.0/8")
+        .envs(settings.iter().map(|(key, value)| (key, value)))
+        .current_dir(folder);
+    command
+}
+
+/// Starts `serve` and reads what it announces. The claim code comes last, and only at the first start.
+fn serve(folder: &Path, settings: &[(String, String)], with_code: bool) -> (Child, Announced) {
+    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut child =
+        program(folder, settings).arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let lines = lines_of(child.stdout.take().unwrap());
+    let mut announced = Announced::default();
+    while !announced.is_complete(with_code) {
+        match lines.recv_timeout(patience::PATIENCE) {
+            Ok(line) => announced.take(&line),
+            Err(RecvTimeoutError::Timeout) => panic!("serve announces nothing: {}", log_of(folder)),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("serve ended with {}: {}", child.wait().unwrap(), log_of(folder))
+            }
+        }
+    }
+    (child, announced)
+}
+
+/// Reads on for as long as the program lives, so that a full pipe never stops it.
+fn lines_of(stdout: std::process::ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn log_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+impl Announced {
+    fn take(&mut self, line: &str) {
+        if let Some(address) = line.strip_prefix("listening https://") {
+            self.address = Some(address.trim_end_matches('/').parse().unwrap());
+        } else if let Some(fingerprint) = line.strip_prefix("certificate sha256:") {
+            self.fingerprint = Some(fingerprint.into());
+        } else if let Some(code) = line.strip_prefix("claim-code ") {
+            self.claim_code = Some(code.into());
+        }
+    }
+
+    fn is_complete(&self, with_code: bool) -> bool {
+        self.address.is_some() && self.fingerprint.is_some() && (self.claim_code.is_some() || !with_code)
+    }
+}
+
+pub fn write_private(path: &Path, contents: &str) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(path).unwrap();
+    file.write_all(contents.as_bytes()).unwrap();
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
