@@ -134,9 +134,35 @@ pub const HANDSHAKE: Duration = Duration::from_secs(20);
 pub const AUTHENTICATE: Duration = Duration::from_secs(30);
 /// H4: keepalive interval, and how many may stay unanswered: dead within 90 s.
 pub const SSH_KEEPALIVE: Duration = Duration::from_secs(30);
-pub const SSH_KEEPALIVES_MISSED: usize = 2;
+pub const SSH_KEEPALIVES_MISSED: u32 = 2;
 /// Wrong passwords a person may type before we hang up; sshd's own limit is six tries of any kind.
 pub const PASSWORD_ATTEMPTS: u32 = 3;
+
+/// Rounds of keyboard-interactive in one sign-in: a password, a change of it and a code are four. A host may ask for ever.
+pub const PROMPT_ROUNDS: u32 = 16;
+/// Questions in one round, and the length of each: what a person can be shown.
+pub const PROMPTS: usize = 16;
+pub const PROMPT_CHARS: usize = 1024;
+/// Addresses of one name that are tried, and how long one may stay silent before the next is tried beside it (RFC 8305: 250 ms).
+pub const ADDRESSES_TRIED: usize = 6;
+pub const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+/// The C library's resolver runs on this; glibc's modules need more than musl's.
+pub const RESOLVER_STACK_BYTES: usize = 256 * 1024;
+/// The channel's window: what a host may send ahead. It bounds what still comes after Ctrl+C, and 256 KiB fill 20 Mbit/s at 100 ms.
+pub const SSH_WINDOW_BYTES: u32 = 256 * 1024;
+/// RFC 4253 6.1: everybody takes packets of this size.
+pub const SSH_PACKET_BYTES: u32 = 32 * 1024;
+/// Output parsed and not handed on; beyond it the socket is not read. Two packets, so that bulk output never waits.
+pub const SSH_BACKLOG_BYTES: usize = 64 * 1024;
+/// What of that buffer an idle terminal keeps.
+pub const SSH_IDLE_BUFFER_BYTES: usize = 1024;
+/// Read ahead, so that an echoed key costs one system call instead of three.
+pub const SSH_READ_AHEAD_BYTES: usize = 512;
+/// New keys after this much in one direction (RFC 4253 9), or this long.
+pub const SSH_REKEY_BYTES: usize = 1 << 30;
+pub const SSH_REKEY: Duration = Duration::from_secs(24 * 3600);
+/// For the last words to a host that we hang up on.
+pub const HANG_UP: Duration = Duration::from_secs(1);
 
 // ---- store ----
 

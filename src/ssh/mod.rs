@@ -4,8 +4,27 @@
 //! pty, and carry bytes both ways until it ends. Whoever calls it answers its questions through a [`Steward`] and moves the bytes
 //! through a [`Plumbing`].
 
+mod authenticate;
+mod bell;
+mod carry;
+mod client;
+mod dial;
+mod failures;
+mod gate;
+mod guard;
+mod inbox;
+#[cfg(test)]
+mod live;
+mod preferences;
+mod targets;
+
+pub use bell::{Bell, BellReceiver, bell};
+pub use targets::{Targets, is_own_address};
+
+use crate::limits;
 use crate::secret::Secret;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Where to go, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +112,11 @@ pub trait Steward {
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>>;
     /// Told to end while still connecting.
     fn cancelled(&self) -> bool;
+    /// Algorithms (`ssh-ed25519`, `ssh-rsa`, …) of the keys trusted for this host. They are asked for first, so that a host with
+    /// several keys shows one that can be compared (G5).
+    fn known_algorithms(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Where the bytes go and come from. Never blocks.
@@ -148,41 +172,51 @@ impl Failure {
     }
 }
 
-/// Wakes a session's thread. Cheap to clone and to ring.
-#[derive(Clone)]
-pub struct Bell;
-
-pub struct BellReceiver;
-
-impl Bell {
-    pub fn ring(&self) {}
+/// How long each step may take. [`Patience::default`] is what limits.rs says; tests are less patient.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    pub connect: Duration,
+    pub handshake: Duration,
+    pub authenticate: Duration,
+    pub keepalive: Duration,
+    pub keepalives_missed: u32,
 }
 
-pub fn bell() -> (Bell, BellReceiver) {
-    (Bell, BellReceiver)
-}
-
-pub fn terminal(
-    _to: &Destination,
-    _login: Login,
-    _pty: Pty,
-    _steward: &mut dyn Steward,
-    _plumbing: &mut dyn Plumbing,
-    _bell: &BellReceiver,
-) -> Result<Ending, Failure> {
-    Err(Failure { reason: "internal", message: "the SSH room is being built".into(), remedy: String::new() })
-}
-
-/// Which addresses terminals may go to (H8).
-#[derive(Debug)]
-pub struct Targets;
-
-impl Targets {
-    pub fn permits(&self, _to: SocketAddr, _own: bool) -> bool {
-        false
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            connect: limits::CONNECT,
+            handshake: limits::HANDSHAKE,
+            authenticate: limits::AUTHENTICATE,
+            keepalive: limits::SSH_KEEPALIVE,
+            keepalives_missed: limits::SSH_KEEPALIVES_MISSED,
+        }
     }
 }
 
-pub fn is_own_address(_ip: IpAddr) -> bool {
-    false
+/// Lives a terminal's whole life in the calling thread. `Ok` says how a shell that had begun ended; told to end before it began is
+/// `Ok(Ending::Ended)` as well.
+pub fn terminal(
+    to: &Destination,
+    login: Login,
+    pty: Pty,
+    steward: &mut dyn Steward,
+    plumbing: &mut dyn Plumbing,
+    bell: &BellReceiver,
+) -> Result<Ending, Failure> {
+    terminal_with(&Patience::default(), to, login, pty, steward, plumbing, bell)
+}
+
+/// [`terminal`] with deadlines of the caller's choice.
+pub fn terminal_with(
+    patience: &Patience,
+    to: &Destination,
+    login: Login,
+    pty: Pty,
+    steward: &mut dyn Steward,
+    plumbing: &mut dyn Plumbing,
+    bell: &BellReceiver,
+) -> Result<Ending, Failure> {
+    let call = client::Call { to, steward, bell, patience };
+    client::run(call, login, &pty, plumbing)
 }
