@@ -19,6 +19,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Stack of a connection's thread. Release builds pass with 32 KiB (FACTS); debug frames are several times bigger. Only touched
 /// pages are paid for.
 pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
+/// Sessions that a browser may resume with one round trip less, some 300 bytes each.
+pub const TLS_SESSIONS: usize = 64;
 /// Our own leaf certificate's life: browsers refuse more than 398 days.
 pub const LEAF_DAYS: i64 = 397;
 /// Renew the leaf this long before it ends.
@@ -47,6 +49,11 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 /// Between two requests of one connection (D9).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Read from a connection at a time: a usual head in one go.
+pub const READ_BYTES: usize = 4 * 1024;
+/// An answer up to this size leaves in one piece with its head.
+pub const SMALL_REPLY_BYTES: usize = 16 * 1024;
+
 // ---- sign-in ----
 
 /// A2. Below 12 a guess is cheap; above 1024 the body cap is near and nobody types it.
@@ -68,6 +75,11 @@ pub const LOGINS: usize = 256;
 /// E1: failed sign-ins per address within the window.
 pub const LOGIN_FAILURES: u32 = 5;
 pub const LOGIN_FAILURE_WINDOW: Duration = Duration::from_secs(60);
+/// E2: failed sign-ins in a row that lock an account, and for how long.
+pub const LOCK_AFTER: u32 = 5;
+pub const LOCK_FOR: Duration = Duration::from_secs(15 * 60);
+/// A8: the present password and the four before it cannot be chosen again. Each costs one hash at a change.
+pub const PASSWORD_HISTORY: usize = 5;
 /// E7: addresses remembered; the oldest gives way.
 pub const LIMITER_ADDRESSES: usize = 4096;
 /// D3: a ticket lives for one upgrade.
@@ -80,6 +92,10 @@ pub const TICKETS: usize = 1024;
 pub const HOSTS_PER_USER: usize = 1000;
 pub const CREDENTIALS_PER_USER: usize = 200;
 pub const HOST_KEYS_PER_USER: usize = 4000;
+/// What the page remembers for a user (layout, theme, keys): a dozen tabs and every key rebound take a third of it.
+pub const PREFERENCES_BYTES: usize = 32 * 1024;
+/// `Retry-After` where a quota is used up: nothing frees it but a person.
+pub const QUOTA_RETRY: Duration = Duration::from_secs(10);
 
 // ---- sessions ----
 
@@ -170,3 +186,32 @@ pub const HANG_UP: Duration = Duration::from_secs(1);
 pub const STORE_CACHE_BYTES: usize = 512 * 1024;
 /// A value in the store: the longest is a sealed RSA key.
 pub const VALUE_BYTES: usize = 64 * 1024;
+
+// ---- audit ----
+
+/// K4: rotated at 1 MB, five files in all: some thirty thousand events.
+pub const AUDIT_FILE_BYTES: u64 = 1_000_000;
+pub const AUDIT_FILES: usize = 5;
+
+// ---- app ----
+
+/// An order on the admin socket: half a known_hosts file of a thousand hosts, escaped.
+pub const ADMIN_LETTER_BYTES: usize = 1024 * 1024;
+/// The command line sits on the same machine: it is quick, or it is stuck.
+pub const ADMIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How often old sessions, sign-ins and certificates are looked at. Nothing is written, so the card sleeps on.
+pub const SWEEP: Duration = Duration::from_secs(5);
+/// `doctor` complains below this: a migration's backup must fit.
+pub const FREE_MIB: u64 = 16;
+/// How long terminals have to say goodbye when the box goes down.
+pub const GOING_DOWN: Duration = Duration::from_secs(3);
+
+// ---- keys that users bring ----
+
+/// An RSA key of 16384 bits takes 13 KB as text.
+pub const KEY_TEXT_BYTES: usize = 32 * 1024;
+/// What opening a key file may cost: the file says so itself, and a hostile one says years. ssh-keygen's default is 16 or 24 rounds of
+/// bcrypt; openssl's are 2048 of PBKDF2, other tools' 600 000, and scrypt with N 16384, r 8, p 1.
+pub const KEY_BCRYPT_ROUNDS: u32 = 512;
+pub const KEY_PBKDF2_ROUNDS: u64 = 1_000_000;
+pub const KEY_SCRYPT_COST: u64 = 32_768 * 8;

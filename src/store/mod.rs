@@ -1,86 +1,91 @@
-//! Typed tables over one small transactional key-value interface; redb behind it.
+//! Typed tables over one small transactional key-value interface ([`engine`]); redb behind it.
+//!
+//! Every method that changes something is one atomic transaction, on the disk before it answers. docs/FORMAT.md draws the bytes.
 
-use crate::clock::Seconds;
-use crate::random::Id;
-use crate::vault::Sealed;
-use serde::{Deserialize, Serialize};
+mod belongings;
+mod engine;
+mod format;
+mod hostkeys;
+mod records;
+mod table;
+mod users;
+
+pub use records::{Credential, CredentialKind, Host, KnownHostKey, Role, User};
+
+use crate::secret::Key32;
+use engine::Redb;
 use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use table::Records;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    Administrator,
-    User,
-    /// May run saved commands, gets no terminal.
-    CommandOnly,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
-    pub id: Id,
-    pub label: String,
-    pub address: String,
-    pub port: u16,
-    pub user: String,
-    pub credential_id: Option<Id>,
-    pub created: Seconds,
-    pub last_used: Option<Seconds>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CredentialKind {
-    Key,
-    Password,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Credential {
-    pub id: Id,
-    pub label: String,
-    pub kind: CredentialKind,
-    pub algorithm: Option<String>,
-    pub public_key: Option<String>,
-    pub fingerprint: Option<String>,
-    pub created: Seconds,
-    pub secret: Sealed,
-}
-
-/// A key trusted for an address and port, by one user or (without one) by the administrators for everybody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownHostKey {
-    pub id: Id,
-    pub user: Option<Id>,
-    pub address: String,
-    pub port: u16,
-    pub algorithm: Option<String>,
-    pub fingerprint: String,
-    pub added: Seconds,
-}
+/// The database's file in the data directory.
+pub const FILE: &str = "footbridge.redb";
 
 #[derive(Debug)]
 pub enum StoreError {
-    Unreadable,
+    /// The quota for this kind of thing is used up.
+    Full,
+    /// Something with this name is there already.
+    Exists,
+    /// Longer than any value may be.
+    TooLong,
+    /// Another process has the file.
+    AlreadyOpen,
+    /// Written by a newer version of this program.
+    Newer(u32),
+    /// The file, or one record in it, is not as we wrote it.
+    Damaged(String),
+    Io(io::Error),
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{self:?}")
+        match self {
+            StoreError::Full => out.write_str("no place for more of these"),
+            StoreError::Exists => out.write_str("it exists already"),
+            StoreError::TooLong => out.write_str("the value is too long to be stored"),
+            StoreError::AlreadyOpen => out
+                .write_str("the database is open in another process; is a footbridge running on this data directory?"),
+            StoreError::Newer(format) => {
+                write!(
+                    out,
+                    "the database has format {format}, made by a newer footbridge; install that one, or restore a backup"
+                )
+            }
+            StoreError::Damaged(what) => write!(out, "the database is damaged ({what}); restore a backup"),
+            StoreError::Io(error) => write!(out, "the database: {error}"),
+        }
     }
 }
 
-pub struct Store;
+impl std::error::Error for StoreError {}
+
+pub struct Store {
+    records: Records,
+    /// One writer at a time reads, decides and commits, so that quotas hold. The engine's conditions stand behind it.
+    turn: Mutex<()>,
+}
 
 impl Store {
-    pub fn known_for(&self, _user: Id, _address: &str, _port: u16) -> Result<Vec<KnownHostKey>, StoreError> {
-        Err(StoreError::Unreadable)
+    /// Opens `DIR/footbridge.redb`, makes it if missing, and brings an older format up to date after a backup beside it.
+    /// `key` authenticates every record.
+    pub fn open(dir: &Path, key: Key32) -> Result<Store, StoreError> {
+        let records = Records::new(Box::new(Redb::open(&dir.join(FILE))?), key);
+        format::bring_up_to_date(&records, dir, format::STEPS)?;
+        Ok(Store { records, turn: Mutex::new(()) })
     }
 
-    pub fn add_host_keys(&self, _keys: &[KnownHostKey]) -> Result<usize, StoreError> {
-        Err(StoreError::Unreadable)
+    /// Can the store be read, and is it what it was at the start?
+    pub fn check(&self) -> Result<(), StoreError> {
+        format::read(&self.records).map(drop)
     }
 
-    pub fn replace_host_key(&self, _key: &KnownHostKey) -> Result<(), StoreError> {
-        Err(StoreError::Unreadable)
+    fn my_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

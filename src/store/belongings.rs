@@ -1,0 +1,122 @@
+//! A user's hosts, credentials and preferences. The owner's id is in the key, so nobody else's can be reached by accident.
+
+use super::engine::Change;
+use super::table::{Plan, key};
+use super::{Credential, Host, Store, StoreError};
+use crate::clock::Seconds;
+use crate::random::Id;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+const HOST: &str = "host";
+const CREDENTIAL: &str = "credential";
+const PREFERENCES: &str = "preferences";
+/// `last_used` is for people: to the minute is enough, and the card is spared.
+const TOUCH_SECONDS: Seconds = 60;
+
+impl Store {
+    pub fn hosts(&self, user: Id) -> Result<Vec<Host>, StoreError> {
+        self.records.all(&key(HOST, &[user]))
+    }
+
+    pub fn host(&self, user: Id, id: Id) -> Result<Option<Host>, StoreError> {
+        self.records.get(&key(HOST, &[user, id]))
+    }
+
+    /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
+    pub fn put_host(&self, user: Id, host: &Host, most: usize) -> Result<(), StoreError> {
+        self.put_belonging(HOST, user, host.id, host, most)
+    }
+
+    pub fn delete_host(&self, user: Id, id: Id) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        if self.records.watch::<Host>(&mut plan, &key(HOST, &[user, id]))?.is_none() {
+            return Ok(false);
+        }
+        plan.changes.push(Change::Delete(key(HOST, &[user, id])));
+        self.records.commit(&plan)
+    }
+
+    /// Notes that a terminal was opened. Written at most once a minute.
+    pub fn touch_host(&self, user: Id, id: Id, now: Seconds) -> Result<(), StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let Some(mut host) = self.records.watch::<Host>(&mut plan, &key(HOST, &[user, id]))? else { return Ok(()) };
+        // A clock that was set back is no reason to stop noting.
+        if host.last_used.is_some_and(|last| (last..last + TOUCH_SECONDS).contains(&now)) {
+            return Ok(());
+        }
+        host.last_used = Some(now);
+        self.records.put(&mut plan, key(HOST, &[user, id]), &host)?;
+        self.records.commit(&plan).map(drop)
+    }
+
+    pub fn credentials(&self, user: Id) -> Result<Vec<Credential>, StoreError> {
+        self.records.all(&key(CREDENTIAL, &[user]))
+    }
+
+    pub fn credential(&self, user: Id, id: Id) -> Result<Option<Credential>, StoreError> {
+        self.records.get(&key(CREDENTIAL, &[user, id]))
+    }
+
+    /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
+    pub fn put_credential(&self, user: Id, credential: &Credential, most: usize) -> Result<(), StoreError> {
+        self.put_belonging(CREDENTIAL, user, credential.id, credential, most)
+    }
+
+    pub fn rename_credential(&self, user: Id, id: Id, label: &str) -> Result<Option<Credential>, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let found = self.records.watch::<Credential>(&mut plan, &key(CREDENTIAL, &[user, id]))?;
+        let Some(mut credential) = found else { return Ok(None) };
+        credential.label = label.to_owned();
+        self.records.put(&mut plan, key(CREDENTIAL, &[user, id]), &credential)?;
+        Ok(self.records.commit(&plan)?.then_some(credential))
+    }
+
+    /// Hosts that used it ask every time from then on, by the same transaction.
+    pub fn delete_credential(&self, user: Id, id: Id) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        if self.records.watch::<Credential>(&mut plan, &key(CREDENTIAL, &[user, id]))?.is_none() {
+            return Ok(false);
+        }
+        plan.changes.push(Change::Delete(key(CREDENTIAL, &[user, id])));
+        for mut host in self.hosts(user)?.into_iter().filter(|host| host.credential_id == Some(id)) {
+            host.credential_id = None;
+            self.records.put(&mut plan, key(HOST, &[user, host.id]), &host)?;
+        }
+        self.records.commit(&plan)
+    }
+
+    pub fn preferences(&self, user: Id) -> Result<Option<Map<String, Value>>, StoreError> {
+        self.records.get(&key(PREFERENCES, &[user]))
+    }
+
+    pub fn put_preferences(&self, user: Id, preferences: &Map<String, Value>) -> Result<(), StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        self.records.put(&mut plan, key(PREFERENCES, &[user]), preferences)?;
+        self.records.commit(&plan).map(drop)
+    }
+
+    fn put_belonging(
+        &self,
+        table: &str,
+        user: Id,
+        id: Id,
+        value: &impl Serialize,
+        most: usize,
+    ) -> Result<(), StoreError> {
+        let _turn = self.my_turn();
+        let place = key(table, &[user, id]);
+        let own = self.records.engine.range(&key(table, &[user]))?;
+        if own.len() >= most && !own.iter().any(|(key, _)| *key == place) {
+            return Err(StoreError::Full);
+        }
+        let mut plan = Plan::default();
+        self.records.put(&mut plan, place, value)?;
+        self.records.commit(&plan).map(drop)
+    }
+}

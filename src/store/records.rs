@@ -1,0 +1,104 @@
+//! What is stored. Changing a field's meaning is a new format (`format.rs`); a new field has a default.
+
+use crate::clock::Seconds;
+use crate::random::Id;
+use crate::vault::Sealed;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Administrator,
+    User,
+    /// May run saved commands, gets no terminal.
+    CommandOnly,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    pub id: Id,
+    /// Lower case, unique.
+    pub name: String,
+    pub role: Role,
+    pub created: Seconds,
+    pub disabled: bool,
+    /// What `auth` compares a password with: parameters, salt and a hash of the verifier, as text.
+    pub verifier: String,
+    /// The data key, wrapped once per way in: ("password", …), ("recovery-1", …).
+    pub wrapped: Vec<(String, Sealed)>,
+    pub password_changed: Seconds,
+    /// Verifiers of earlier passwords, newest first (A8).
+    #[serde(default)]
+    pub old_verifiers: Vec<String>,
+    /// Until when failed sign-ins lock the account (E2).
+    #[serde(default)]
+    pub locked_until: Option<Seconds>,
+    /// The TOTP secret, sealed under the data key, and the last time step that was accepted.
+    #[serde(default)]
+    pub factor: Option<Sealed>,
+    #[serde(default)]
+    pub last_step: u64,
+    /// Hashes of recovery codes not used yet.
+    #[serde(default)]
+    pub recovery: Vec<String>,
+    /// What the user has to be told at the next sign-in.
+    #[serde(default)]
+    pub notices: Vec<String>,
+}
+
+/// Where a user wants to go. Field by field as docs/API.md has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: Id,
+    pub label: String,
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    pub credential_id: Option<Id>,
+    pub created: Seconds,
+    pub last_used: Option<Seconds>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub favourite: bool,
+    #[serde(default)]
+    pub colour: String,
+    #[serde(default)]
+    pub notes: String,
+    /// Programs on this host may write the user's clipboard.
+    #[serde(default)]
+    pub osc52: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialKind {
+    Key,
+    Password,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Credential {
+    pub id: Id,
+    pub label: String,
+    pub kind: CredentialKind,
+    pub algorithm: Option<String>,
+    pub public_key: Option<String>,
+    pub fingerprint: Option<String>,
+    pub created: Seconds,
+    pub secret: Sealed,
+}
+
+/// A key trusted for an address and port, by one user or (without one) by the administrators for everybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownHostKey {
+    pub id: Id,
+    pub user: Option<Id>,
+    /// Lower case.
+    pub address: String,
+    pub port: u16,
+    /// None: a bare fingerprint, whatever key has it.
+    pub algorithm: Option<String>,
+    pub fingerprint: String,
+    pub added: Seconds,
+}

@@ -1,0 +1,305 @@
+use super::engine::Change;
+use super::table::{Plan, key};
+use super::*;
+use crate::random::{self, Id};
+use crate::vault::{About, DataKey};
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use tempfile::TempDir;
+
+fn fresh() -> (TempDir, Key32, Store) {
+    let (dir, key) = (tempfile::tempdir().unwrap(), random::key());
+    let store = Store::open(dir.path(), key.clone()).unwrap();
+    (dir, key, store)
+}
+
+fn user(name: &str) -> User {
+    User {
+        id: Id::random(),
+        name: name.into(),
+        role: Role::User,
+        created: 1,
+        disabled: false,
+        verifier: "v".into(),
+        wrapped: Vec::new(),
+        password_changed: 1,
+        old_verifiers: Vec::new(),
+        locked_until: None,
+        factor: None,
+        last_step: 0,
+        recovery: Vec::new(),
+        notices: Vec::new(),
+    }
+}
+
+fn host(label: &str) -> Host {
+    Host {
+        id: Id::random(),
+        label: label.into(),
+        address: "h".into(),
+        port: 22,
+        user: "u".into(),
+        credential_id: None,
+        created: 1,
+        last_used: None,
+        tags: Vec::new(),
+        favourite: false,
+        colour: String::new(),
+        notes: String::new(),
+        osc52: false,
+    }
+}
+
+fn credential(owner: Id) -> Credential {
+    let id = Id::random();
+    let secret =
+        DataKey::random().seal(&About { user: owner, record: id, kind: "ssh-password", version: 1 }, &"pw".into());
+    let kind = CredentialKind::Password;
+    Credential { id, label: "c".into(), kind, algorithm: None, public_key: None, fingerprint: None, created: 1, secret }
+}
+
+fn known(owner: Option<Id>, algorithm: Option<&str>, fingerprint: &str) -> KnownHostKey {
+    let algorithm = algorithm.map(Into::into);
+    KnownHostKey {
+        id: Id::random(),
+        user: owner,
+        address: "h".into(),
+        port: 22,
+        algorithm,
+        fingerprint: fingerprint.into(),
+        added: 1,
+    }
+}
+
+#[test]
+fn a_name_is_taken_once_and_the_first_administrator_is_the_first() {
+    let (_dir, _, store) = fresh();
+    let first = |name| User { role: Role::Administrator, ..user(name) };
+    let ada = first("ada");
+    store.add_user(&user("bob")).unwrap();
+    store.add_first_administrator(&ada).unwrap();
+    assert!(matches!(store.add_first_administrator(&first("eve")), Err(StoreError::Exists)));
+    assert!(matches!(store.add_user(&user("ada")), Err(StoreError::Exists)));
+    assert_eq!(store.user_by_name("ada").unwrap().unwrap().id, ada.id);
+    assert!(store.user_by_name("eve").unwrap().is_none());
+    assert!(store.update_user(ada.id, |user| user.last_step = 3).unwrap());
+    assert_eq!(store.user(ada.id).unwrap().unwrap().last_step, 3);
+    assert!(!store.update_user(Id::random(), |_| ()).unwrap());
+}
+
+#[test]
+fn twenty_at_once_make_one_first_administrator() {
+    let (_dir, _, store) = fresh();
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..20)
+            .map(|n| {
+                scope.spawn({
+                    let store = &store;
+                    move || {
+                        let user = User { role: Role::Administrator, ..user(&format!("u{n}")) };
+                        store.add_first_administrator(&user).is_ok()
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|made| *made).count()
+    });
+    assert_eq!((made, store.users().unwrap().len()), (1, 1));
+}
+
+#[test]
+fn what_belongs_to_a_user_is_theirs_and_goes_with_them() {
+    let (_dir, _, store) = fresh();
+    let (ada, bob) = (user("ada"), user("bob"));
+    store.add_user(&ada).unwrap();
+    store.add_user(&bob).unwrap();
+    let (hers, his) = (host("hers"), host("his"));
+    store.put_host(ada.id, &hers, 10).unwrap();
+    store.put_host(bob.id, &his, 10).unwrap();
+    store.add_host_keys(&[known(Some(ada.id), None, "x"), known(Some(bob.id), None, "x")]).unwrap();
+    assert!(store.host(bob.id, hers.id).unwrap().is_none());
+    assert!(!store.delete_host(bob.id, hers.id).unwrap());
+    assert!(store.delete_user(ada.id).unwrap() && !store.delete_user(ada.id).unwrap());
+    assert!(store.hosts(ada.id).unwrap().is_empty() && store.host_keys(ada.id).unwrap().is_empty());
+    assert_eq!(store.hosts(bob.id).unwrap(), [his]);
+    store.add_user(&user("ada")).unwrap();
+}
+
+#[test]
+fn a_quota_counts_new_things_only() {
+    let (_dir, _, store) = fresh();
+    let me = Id::random();
+    let mut first = host("a");
+    store.put_host(me, &first, 1).unwrap();
+    assert!(matches!(store.put_host(me, &host("b"), 1), Err(StoreError::Full)));
+    first.label = "again".into();
+    store.put_host(me, &first, 1).unwrap();
+    assert_eq!(store.hosts(me).unwrap(), [first]);
+}
+
+#[test]
+fn a_deleted_credential_leaves_its_hosts_asking() {
+    let (_dir, _, store) = fresh();
+    let me = Id::random();
+    let credential = credential(me);
+    store.put_credential(me, &credential, 10).unwrap();
+    let with = Host { credential_id: Some(credential.id), ..host("with") };
+    store.put_host(me, &with, 10).unwrap();
+    assert_eq!(store.rename_credential(me, credential.id, "new").unwrap().unwrap().label, "new");
+    assert!(store.delete_credential(me, credential.id).unwrap());
+    assert_eq!(store.host(me, with.id).unwrap().unwrap().credential_id, None);
+    assert!(!store.delete_credential(me, credential.id).unwrap());
+}
+
+#[test]
+fn last_use_is_noted_to_the_minute() {
+    let (_dir, _, store) = fresh();
+    let (me, host) = (Id::random(), host("h"));
+    store.put_host(me, &host, 10).unwrap();
+    let last = |now| {
+        store.touch_host(me, host.id, now).unwrap();
+        store.host(me, host.id).unwrap().unwrap().last_used.unwrap()
+    };
+    assert_eq!([last(1000), last(1059), last(1060), last(5)], [1000, 1000, 1060, 5]);
+}
+
+#[test]
+fn host_keys_are_kept_once_and_replaced_by_algorithm() {
+    let (_dir, _, store) = fresh();
+    let me = Some(Id::random());
+    let (ed, rsa, pin) = (known(me, Some("ed"), "1"), known(me, Some("rsa"), "2"), known(me, None, "3"));
+    assert_eq!(store.add_host_keys(&[ed.clone(), rsa, pin, known(me, Some("ed"), "1")]).unwrap(), 3);
+    assert_eq!(store.add_host_keys(&[ed]).unwrap(), 0);
+    store.add_host_keys(&[known(None, Some("ed"), "global")]).unwrap();
+    store.replace_host_key(&known(me, Some("ed"), "new")).unwrap();
+    let mut left: Vec<_> =
+        store.known_for(me.unwrap(), "h", 22).unwrap().into_iter().map(|key| key.fingerprint).collect();
+    left.sort();
+    assert_eq!(left, ["2", "global", "new"]);
+    assert!(store.known_for(me.unwrap(), "h", 23).unwrap().is_empty());
+    let global = store.all_host_keys().unwrap().into_iter().find(|key| key.user.is_none()).unwrap();
+    assert!(!store.delete_host_key(me, global.id).unwrap(), "a user cannot remove everybody's");
+    assert!(store.delete_host_key(None, global.id).unwrap());
+}
+
+#[test]
+fn the_file_is_private_and_has_one_owner() {
+    let (dir, key, store) = fresh();
+    assert_eq!(fs::metadata(dir.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
+    assert!(matches!(Store::open(dir.path(), key.clone()), Err(StoreError::AlreadyOpen)));
+    drop(store);
+    Store::open(dir.path(), key).unwrap().check().unwrap();
+}
+
+#[test]
+fn another_device_key_opens_nothing() {
+    let (dir, _, store) = fresh();
+    drop(store);
+    assert!(matches!(Store::open(dir.path(), random::key()), Err(StoreError::Damaged(_))));
+}
+
+#[test]
+fn a_record_moved_to_another_place_is_an_error() {
+    let (_dir, _, store) = fresh();
+    let (ada, bob) = (user("ada"), user("bob"));
+    store.add_user(&ada).unwrap();
+    store.add_user(&bob).unwrap();
+    let engine = &store.records.engine;
+    let (hers, his) = (key("user", &[ada.id]), key("user", &[bob.id]));
+    let (a, b) = (engine.get(&hers).unwrap().unwrap(), engine.get(&his).unwrap().unwrap());
+    engine.commit(&[], &[Change::Put(hers, b), Change::Put(his, a)]).unwrap();
+    assert!(matches!(store.user(ada.id), Err(StoreError::Damaged(why)) if why.contains("moved")));
+    assert!(store.user_by_name("bob").is_err() && store.users().is_err());
+}
+
+#[test]
+fn a_condition_that_does_not_hold_changes_nothing() {
+    let (_dir, _, store) = fresh();
+    let engine = &store.records.engine;
+    let put = |value: &[u8]| [Change::Put(b"k".to_vec(), value.to_vec())];
+    assert!(engine.commit(&[(b"k".to_vec(), None)], &put(b"1")).unwrap());
+    assert!(!engine.commit(&[(b"k".to_vec(), None)], &put(b"2")).unwrap());
+    assert!(!engine.commit(&[(b"k".to_vec(), Some(b"9".to_vec()))], &put(b"2")).unwrap());
+    assert_eq!(engine.get(b"k").unwrap().unwrap(), b"1");
+    assert!(engine.commit(&[(b"k".to_vec(), Some(b"1".to_vec()))], &put(b"3")).unwrap());
+}
+
+fn rename_everybody(records: &Records, plan: &mut Plan) -> Result<(), StoreError> {
+    for mut user in records.all::<User>(&key("user", &[]))? {
+        user.notices.push("moved".into());
+        records.put(plan, key("user", &[user.id]), &user)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_old_format_is_brought_up_after_a_backup_and_a_newer_one_is_refused() {
+    let (dir, record_key, store) = fresh();
+    let ada = user("ada");
+    store.add_user(&ada).unwrap();
+    format::bring_up_to_date(&store.records, dir.path(), &[rename_everybody]).unwrap();
+    assert_eq!(store.user(ada.id).unwrap().unwrap().notices, ["moved"]);
+    assert_eq!(format::read(&store.records).unwrap(), Some(2));
+    assert!(matches!(format::bring_up_to_date(&store.records, dir.path(), &[]), Err(StoreError::Newer(2))));
+
+    let backup = dir.path().join(format!("{FILE}.format-1"));
+    assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
+    drop(store);
+    fs::rename(&backup, dir.path().join(FILE)).unwrap();
+    let before = Store::open(dir.path(), record_key).unwrap();
+    assert!(before.user(ada.id).unwrap().unwrap().notices.is_empty());
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_old_format_whole() {
+    let (dir, _, store) = fresh();
+    store.add_user(&user("ada")).unwrap();
+    let fail: format::Step = |_, _| Err(StoreError::TooLong);
+    assert!(format::bring_up_to_date(&store.records, dir.path(), &[rename_everybody, fail]).is_err());
+    assert_eq!(format::read(&store.records).unwrap(), Some(2), "the first step is whole, the second did not happen");
+    store.check().unwrap();
+}
+
+#[test]
+fn a_value_beyond_the_bound_is_refused() {
+    let (_dir, _, store) = fresh();
+    let big = Host { notes: "x".repeat(crate::limits::VALUE_BYTES), ..host("big") };
+    assert!(matches!(store.put_host(Id::random(), &big, 10), Err(StoreError::TooLong)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// The file is either refused, or every record in it reads as written or as an error. It never reads as something else.
+    #[test]
+    fn a_flipped_bit_never_becomes_data(at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let (dir, key, store) = fresh();
+        let ada = user("ada");
+        store.add_user(&ada).unwrap();
+        let host = host("h");
+        store.put_host(ada.id, &host, 10).unwrap();
+        drop(store);
+        let path = dir.path().join(FILE);
+        let mut bytes = fs::read(&path).unwrap();
+        // Most of a young file is empty; aim at what is written.
+        let written: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+        bytes[written[at.index(written.len())]] ^= 1 << bit;
+        fs::write(&path, &bytes).unwrap();
+        if let Ok(store) = Store::open(dir.path(), key) {
+            if let Ok(found) = store.user(ada.id) {
+                prop_assert_eq!(found.map(|user| user.name), Some("ada".to_owned()));
+            }
+            if let Ok(found) = store.hosts(ada.id) {
+                prop_assert_eq!(found, [host]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_junk_is_refused(junk in proptest::collection::vec(any::<u8>(), 1..5000)) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE), junk).unwrap();
+        prop_assert!(Store::open(dir.path(), random::key()).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! Users. `name/NAME` points to the user's id, so a name is taken in the same transaction that makes its user.
+
+use super::engine::Change;
+use super::table::{Plan, key};
+use super::{Role, Store, StoreError, User};
+use crate::random::Id;
+
+const USER: &str = "user";
+/// Everything that belongs to one user and goes with them.
+const BELONGINGS: [&str; 4] = ["host", "credential", "hostkey", "preferences"];
+
+fn name_key(name: &str) -> Vec<u8> {
+    [b"name/", name.as_bytes()].concat()
+}
+
+impl Store {
+    /// [`StoreError::Exists`] if the name is taken.
+    pub fn add_user(&self, user: &User) -> Result<(), StoreError> {
+        let _turn = self.my_turn();
+        self.insert_user(user)
+    }
+
+    /// [`StoreError::Exists`] if there is any administrator already, or the name is taken.
+    pub fn add_first_administrator(&self, user: &User) -> Result<(), StoreError> {
+        let _turn = self.my_turn();
+        match self.users()?.iter().any(|user| user.role == Role::Administrator) {
+            true => Err(StoreError::Exists),
+            false => self.insert_user(user),
+        }
+    }
+
+    fn insert_user(&self, user: &User) -> Result<(), StoreError> {
+        let mut plan = Plan::default();
+        if self.records.watch::<Id>(&mut plan, &name_key(&user.name))?.is_some() {
+            return Err(StoreError::Exists);
+        }
+        self.records.put(&mut plan, name_key(&user.name), &user.id)?;
+        self.records.put(&mut plan, key(USER, &[user.id]), user)?;
+        self.records.commit(&plan)?.then_some(()).ok_or(StoreError::Exists)
+    }
+
+    pub fn user(&self, id: Id) -> Result<Option<User>, StoreError> {
+        self.records.get(&key(USER, &[id]))
+    }
+
+    pub fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        match self.records.get(&name_key(name))? {
+            Some(id) => self.user(id),
+            None => Ok(None),
+        }
+    }
+
+    pub fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.records.all(&key(USER, &[]))
+    }
+
+    /// Reads, changes and writes in one turn. False: there is no such user. The name and the id stay what they are.
+    pub fn update_user(&self, id: Id, change: impl FnOnce(&mut User)) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let Some(mut user) = self.records.watch::<User>(&mut plan, &key(USER, &[id]))? else { return Ok(false) };
+        let name = user.name.clone();
+        change(&mut user);
+        (user.id, user.name) = (id, name);
+        self.records.put(&mut plan, key(USER, &[id]), &user)?;
+        self.records.commit(&plan)
+    }
+
+    /// The user and everything of theirs.
+    pub fn delete_user(&self, id: Id) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let Some(user) = self.records.watch::<User>(&mut plan, &key(USER, &[id]))? else { return Ok(false) };
+        plan.changes.push(Change::Delete(name_key(&user.name)));
+        plan.changes.push(Change::Delete(key(USER, &[id])));
+        for table in BELONGINGS {
+            let own = self.records.engine.range(&key(table, &[id]))?;
+            plan.changes.extend(own.into_iter().map(|(key, _)| Change::Delete(key)));
+        }
+        self.records.commit(&plan)
+    }
+}
