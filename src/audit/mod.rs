@@ -1,3 +1,314 @@
 //! What happened, who, from where, with what outcome. Never a secret.
+//!
+//! One JSON object per line. Each line carries a MAC over itself and the line before it, so that a changed, removed or reordered line
+//! is found by [`verify`]. The key is derived from the device key: who cannot read that cannot write a line.
 
-pub fn note(_event: &str, _fields: &[(&str, &str)]) {}
+use crate::clock::{self, Seconds};
+use crate::limits;
+use crate::secret::Key32;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use zeroize::Zeroizing;
+
+/// Its name in the data directory.
+pub const FILE: &str = "audit.log";
+
+static BOOK: OnceLock<Mutex<Book>> = OnceLock::new();
+
+/// Begins to write. Until then, notes go nowhere.
+pub fn open(path: &Path, key: Key32) -> io::Result<()> {
+    let book = Book::open(path, key)?;
+    // A second book in one process happens in tests only; the first one stays.
+    let _ = BOOK.set(Mutex::new(book));
+    Ok(())
+}
+
+/// Writes a line. It never fails its caller: what cannot be written is said in the log, once.
+pub fn note(event: &str, fields: &[(&str, &str)]) {
+    if let Some(book) = BOOK.get() {
+        book.lock().unwrap_or_else(PoisonError::into_inner).note(event, fields, clock::today());
+    }
+}
+
+struct Book {
+    path: PathBuf,
+    key: Key32,
+    file: File,
+    bytes: u64,
+    /// The MAC of the last line.
+    chain: String,
+    /// The last line could not be written, and that was said.
+    in_trouble: bool,
+}
+
+/// What an empty book begins with.
+fn beginning() -> String {
+    "0".repeat(64)
+}
+
+impl Book {
+    fn open(path: &Path, key: Key32) -> io::Result<Book> {
+        let file = append_to(path)?;
+        let bytes = file.metadata()?.len();
+        let chain = last_chain(path)?.unwrap_or_else(beginning);
+        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false };
+        book.mend_torn_line()?;
+        Ok(book)
+    }
+
+    /// A power cut may have left half a line. The next one must not be glued to it.
+    fn mend_torn_line(&mut self) -> io::Result<()> {
+        let whole = self.bytes == 0 || last_byte(&self.path)? == Some(b'\n');
+        if whole { Ok(()) } else { self.file.write_all(b"\n") }
+    }
+
+    fn note(&mut self, event: &str, fields: &[(&str, &str)], time: Seconds) {
+        let line = line(event, fields, time);
+        if let Err(error) = self.write(&line) {
+            if !self.in_trouble {
+                log::error!("the audit log cannot be written ({error}); terminals go on");
+            }
+            self.in_trouble = true;
+        } else {
+            self.in_trouble = false;
+        }
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        if self.bytes >= limits::AUDIT_FILE_BYTES {
+            self.rotate()?;
+        }
+        let chain = chain(&self.key, &self.chain, line);
+        let whole = format!("{line},\"chain\":\"{chain}\"}}\n");
+        self.file.write_all(whole.as_bytes())?;
+        self.bytes += whole.len() as u64;
+        self.chain = chain;
+        Ok(())
+    }
+
+    /// audit.log -> audit.log.1 -> … ; the oldest goes. The chain goes on over the files.
+    fn rotate(&mut self) -> io::Result<()> {
+        for number in (1..limits::AUDIT_FILES - 1).rev() {
+            let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
+        }
+        fs::rename(&self.path, numbered(&self.path, 1))?;
+        self.file = append_to(&self.path)?;
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).mode(0o600).open(path)
+}
+
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+fn last_byte(path: &Path) -> io::Result<Option<u8>> {
+    Ok(fs::read(path)?.last().copied())
+}
+
+/// A line without its chain and its closing brace.
+fn line(event: &str, fields: &[(&str, &str)], time: Seconds) -> String {
+    let mut line = format!("{{\"time\":{time},\"event\":{}", quoted(event));
+    for (name, value) in fields {
+        let _ = write!(line, ",{}:{}", quoted(name), quoted(value));
+    }
+    line
+}
+
+/// JSON, with every control character escaped (K2), the C1 ones and the line separators too: a log is read in terminals.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for c in serde_json::Value::from(text).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                let _ = write!(quoted, "\\u{:04x}", c as u32);
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted
+}
+
+fn chain(key: &Key32, before: &str, line: &str) -> String {
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key.expose());
+    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
+    mac.update(before.as_bytes());
+    mac.update(line.as_bytes());
+    mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A line's text and its chain.
+fn split(whole: &str) -> Option<(&str, &str)> {
+    let (line, rest) = whole.trim_end_matches('\n').rsplit_once(",\"chain\":\"")?;
+    Some((line, rest.strip_suffix("\"}")?)).filter(|(_, chain)| chain.len() == 64)
+}
+
+fn last_chain(path: &Path) -> io::Result<Option<String>> {
+    for file in files(path).into_iter().rev() {
+        let lines = lines_of(&file)?;
+        if let Some(chain) = lines.iter().rev().find_map(|line| split(line)).map(|(_, chain)| chain.to_owned()) {
+            return Ok(Some(chain));
+        }
+    }
+    Ok(None)
+}
+
+/// The files there are, oldest first.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let older = (1..limits::AUDIT_FILES).rev().map(|number| numbered(path, number));
+    older.chain([path.to_owned()]).filter(|file| file.exists()).collect()
+}
+
+fn lines_of(file: &Path) -> io::Result<Vec<String>> {
+    // Twice the size a file is rotated at: never reached, unless somebody else wrote to it.
+    let file = BufReader::new(File::open(file)?.take(2 * limits::AUDIT_FILE_BYTES));
+    file.split(b'\n').map(|line| Ok(String::from_utf8_lossy(&line?).into_owned())).collect()
+}
+
+/// What [`verify`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Report {
+    pub lines: usize,
+    /// Line numbers over all files, counted from 1, that do not follow from the line before.
+    pub broken: Vec<usize>,
+}
+
+/// Checks every line against the one before it. Of the very first line there is, only its successors are witness, since older files
+/// are deleted; and lines cut off at the end are not missed.
+pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
+    let mut report = Report { lines: 0, broken: Vec::new() };
+    let mut before: Option<String> = None;
+    for file in files(path) {
+        for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
+            report.lines += 1;
+            let found = split(whole);
+            let good = found.is_some_and(|(line, mac)| match &before {
+                Some(before) => chain(key, before, line) == mac,
+                None => report.lines == 1,
+            });
+            if !good {
+                report.broken.push(report.lines);
+            }
+            before = found.map(|(_, mac)| mac.to_owned()).or(before);
+        }
+    }
+    Ok(report)
+}
+
+/// The last lines, oldest first, without their chain.
+pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
+    let mut last = Vec::new();
+    for file in files(path).into_iter().rev() {
+        let lines = lines_of(&file)?;
+        last.extend(
+            lines
+                .iter()
+                .rev()
+                .filter_map(|line| split(line))
+                .map(|(line, _)| format!("{line}}}"))
+                .take(most - last.len()),
+        );
+        if last.len() >= most {
+            break;
+        }
+    }
+    last.reverse();
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use std::os::unix::fs::MetadataExt;
+
+    fn written(count: usize) -> (tempfile::TempDir, PathBuf, Key32) {
+        let (dir, key) = (tempfile::tempdir().unwrap(), random::key());
+        let path = dir.path().join("audit.log");
+        let mut book = Book::open(&path, key.clone()).unwrap();
+        (0..count).for_each(|n| book.note("test", &[("n", &n.to_string())], 1000));
+        (dir, path, key)
+    }
+
+    #[test]
+    fn a_line_is_json_and_control_characters_are_escaped() {
+        let (_dir, path, key) = written(0);
+        let mut book = Book::open(&path, key).unwrap();
+        book.note("signin", &[("user", "a\n\u{1b}[2J\u{9b}\u{202e}\"x")], 7);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.starts_with(r#"{"time":7,"event":"signin","user":"a\n\u001b[2J\u009b\u202e\"x","chain":""#));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["user"], "a\n\u{1b}[2J\u{9b}\u{202e}\"x");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_chain_goes_on_over_restarts_and_rotations() {
+        let (_dir, path, key) = written(3);
+        let mut book = Book::open(&path, key.clone()).unwrap();
+        let long = "x".repeat(100_000);
+        (0..70).for_each(|_| book.note("test", &[("long", &long)], 1));
+        assert_eq!(files(&path).len(), limits::AUDIT_FILES);
+        assert!(files(&path).iter().all(|file| fs::metadata(file).unwrap().len() < limits::AUDIT_FILE_BYTES + 101_000));
+        let report = verify(&path, &key).unwrap();
+        assert!(report.broken.is_empty() && report.lines > 40, "{report:?}");
+    }
+
+    #[test]
+    fn a_line_changed_removed_moved_or_forged_is_found() {
+        let (_dir, path, key) = written(6);
+        let good = fs::read_to_string(&path).unwrap();
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 6, broken: vec![] });
+        let lines: Vec<&str> = good.lines().collect();
+        let broken = |lines: &[&str], key: &Key32| {
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            verify(&path, key).unwrap().broken
+        };
+        let changed = lines[2].replace("\"n\":\"2\"", "\"n\":\"9\"");
+        assert_eq!(broken(&[lines[0], lines[1], &changed, lines[3]], &key), [3]);
+        assert_eq!(broken(&[lines[0], lines[1], lines[3], lines[4]], &key), [3]);
+        assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
+        assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [2]);
+    }
+
+    #[test]
+    fn a_torn_line_does_not_swallow_the_next() {
+        let (_dir, path, key) = written(2);
+        File::options().append(true).open(&path).unwrap().write_all(b"{\"time\":1,\"ev").unwrap();
+        Book::open(&path, key.clone()).unwrap().note("after", &[], 2);
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 4, broken: vec![3] });
+        assert_eq!(
+            tail(&path, 2).unwrap(),
+            [r#"{"time":1000,"event":"test","n":"1"}"#, r#"{"time":2,"event":"after"}"#]
+        );
+    }
+
+    #[test]
+    fn a_full_disk_stops_nobody() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key.clone()).unwrap();
+        let good = std::mem::replace(&mut book.file, File::options().write(true).open("/dev/full").unwrap());
+        book.note("lost", &[], 1);
+        assert!(book.in_trouble);
+        book.file = good;
+        book.note("back", &[], 2);
+        assert!(!book.in_trouble && verify(&path, &key).unwrap().broken.is_empty());
+    }
+}

@@ -1,3 +1,424 @@
-//! Who is asking: passwords, sign-in sessions, the limits on guessing.
+//! Who is asking: claim, sign-in, change of password, and the limits on guessing.
+//!
+//! Every way in walks the same path, so that none can forget a step: [`Limiter::admit`] -> the account -> [`Hasher`] (the same work
+//! whoever it is) -> [`Lockout`] -> a session. Nobody is told which of these said no.
 
+mod claim;
+mod hashing;
+mod limiter;
+mod lockout;
 pub mod logins;
+mod names;
+mod passwords;
+mod tickets;
+
+use crate::audit;
+use crate::clock::{Instant, Now, Seconds};
+use crate::limits;
+use crate::random::{self, Id};
+use crate::secret::{Key32, Secret};
+use crate::store::{Role, Store, StoreError, User};
+use crate::vault::{DataKey, DeviceKey, VaultError};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hashing::{Cost, HashError, Hasher, Verifier};
+use limiter::{Limiter, Try};
+use lockout::Lockout;
+use logins::{Arrival, Login, Logins};
+use std::fmt::Display;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tickets::Tickets;
+
+/// The name of the way into the data key that a password is.
+const PASSWORD_SLOT: &str = "password";
+
+/// 256 random bits as text: a cookie, a CSRF token, a ticket.
+fn token() -> String {
+    URL_SAFE_NO_PAD.encode(random::bytes::<32>())
+}
+
+/// What an owner may change.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub login_absolute: Duration,
+    pub login_idle: Duration,
+    /// Failures per address within `window`.
+    pub failures: u32,
+    pub window: Duration,
+    /// Failures in a row that lock an account; 0: never.
+    pub lock_after: u32,
+    pub lock_for: Duration,
+}
+
+/// Who asks, from where and when.
+#[derive(Clone, Copy)]
+pub struct Who<'a> {
+    pub peer: IpAddr,
+    pub user_agent: &'a str,
+    pub now: Now,
+}
+
+pub struct SignedIn {
+    pub login: Arc<Login>,
+    pub cookie: String,
+}
+
+/// Why not. Only what the asker may know.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The name, the password or the code is wrong; or the account is locked, disabled or not there.
+    Failed,
+    /// Too many failures from this address; wait so long.
+    TooMany(Duration),
+    Busy,
+    /// A new name or password that cannot be.
+    Weak {
+        field: &'static str,
+        message: String,
+    },
+    NameTaken,
+    /// There is nothing to claim any more.
+    Gone,
+    /// The log says more.
+    Internal,
+}
+
+fn internal(error: impl Display) -> Refusal {
+    log::error!("sign-in: {error}");
+    Refusal::Internal
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        internal(error)
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Refusal {
+        internal(error)
+    }
+}
+
+impl From<HashError> for Refusal {
+    fn from(error: HashError) -> Refusal {
+        match error {
+            HashError::Busy => Refusal::Busy,
+            HashError::Failed => internal("Argon2id failed; is there enough memory?"),
+        }
+    }
+}
+
+pub struct Auth {
+    store: Arc<Store>,
+    device: Arc<DeviceKey>,
+    data: PathBuf,
+    hasher: Hasher,
+    limiter: Limiter,
+    lockout: Lockout,
+    logins: Logins,
+    tickets: Tickets,
+    dummy: Verifier,
+    /// There is an administrator. Never becomes untrue.
+    claimed: AtomicBool,
+}
+
+impl Auth {
+    pub fn new(store: Arc<Store>, device: Arc<DeviceKey>, data: &Path, settings: Settings) -> Result<Auth, StoreError> {
+        let users = store.users()?;
+        let auth = Auth {
+            hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT),
+            limiter: Limiter::new(settings.failures, settings.window, limits::LIMITER_ADDRESSES),
+            lockout: Lockout::new(settings.lock_after, settings.lock_for),
+            logins: Logins::new(settings.login_absolute, settings.login_idle),
+            tickets: Tickets::default(),
+            dummy: Verifier::dummy(),
+            claimed: AtomicBool::new(users.iter().any(|user| user.role == Role::Administrator)),
+            data: data.to_owned(),
+            store,
+            device,
+        };
+        let now = crate::clock::now();
+        for user in users {
+            if let Some(until) = user.locked_until {
+                auth.lockout.resume(user.id, until, now.calendar, now.since_boot);
+            }
+        }
+        Ok(auth)
+    }
+
+    // ---- the claim ----
+
+    /// A fresh claim code for the box with this data directory; an earlier one is good no more.
+    pub fn new_claim_code(dir: &Path) -> io::Result<String> {
+        claim::renew(dir)
+    }
+
+    pub fn claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Makes the first administrator, once.
+    pub fn claim(&self, code: &Secret, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        if self.claimed() {
+            return Err(Refusal::Gone);
+        }
+        let admitted = self.admit(who)?;
+        if !claim::fits(&self.data, code.expose_str().unwrap_or_default()) {
+            audit::note("claim.failed", &[("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
+        self.limiter.forgive(admitted);
+        let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
+        match self.store.add_first_administrator(&user) {
+            Err(StoreError::Exists) => return Err(if self.claimed() { Refusal::Gone } else { Refusal::NameTaken }),
+            done => done?,
+        }
+        self.claimed.store(true, Ordering::Release);
+        claim::forget(&self.data);
+        audit::note("claim", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        Ok(self.begin(&user, data_key, who))
+    }
+
+    // ---- users ----
+
+    pub fn add_user(&self, name: &str, role: Role, password: &Secret, now: &Now) -> Result<User, Refusal> {
+        let (user, _) = self.new_user(name, role, password, now.calendar)?;
+        match self.store.add_user(&user) {
+            Err(StoreError::Exists) => return Err(Refusal::NameTaken),
+            done => done?,
+        }
+        if role == Role::Administrator {
+            self.claimed.store(true, Ordering::Release);
+            claim::forget(&self.data);
+        }
+        Ok(user)
+    }
+
+    fn new_user(
+        &self,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        created: Seconds,
+    ) -> Result<(User, DataKey), Refusal> {
+        let name = names::check(name).map_err(|why| Refusal::Weak { field: "name", message: why.into() })?;
+        passwords::check(password, &name).map_err(|why| Refusal::Weak { field: "password", message: why.into() })?;
+        let (verifier, kek) = self.hasher.make(password)?;
+        let (id, data_key) = (Id::random(), DataKey::random());
+        let wrapped = vec![(PASSWORD_SLOT.to_owned(), data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT))];
+        let user = User {
+            id,
+            name,
+            role,
+            created,
+            disabled: false,
+            verifier: verifier.to_text(),
+            wrapped,
+            password_changed: created,
+            old_verifiers: Vec::new(),
+            locked_until: None,
+            factor: None,
+            last_step: 0,
+            recovery: Vec::new(),
+            notices: Vec::new(),
+        };
+        Ok((user, data_key))
+    }
+
+    // ---- sign-in ----
+
+    fn admit(&self, who: &Who<'_>) -> Result<Try, Refusal> {
+        self.limiter.admit(who.peer, who.now.since_boot).map_err(|wait| {
+            audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+            Refusal::TooMany(wait)
+        })
+    }
+
+    pub fn sign_in(&self, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let admitted = self.admit(who)?;
+        let account = match names::normal(name) {
+            Some(name) => self.store.user_by_name(&name)?,
+            None => None,
+        };
+        let shown = account.as_ref().map_or("(unknown)", |user| user.name.as_str());
+        let Some((user, kek)) = self.prove(account.as_ref(), password, who)? else {
+            audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        };
+        self.limiter.forgive(admitted);
+        let data_key = self.unwrap(user, &kek)?;
+        self.renew_hash(user, password, &data_key)?;
+        audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        Ok(self.begin(user, data_key, who))
+    }
+
+    /// The same work whoever it is; the account and its key only if it is there, open, and the password fits.
+    fn prove<'u>(
+        &self,
+        account: Option<&'u User>,
+        password: &Secret,
+        who: &Who<'_>,
+    ) -> Result<Option<(&'u User, Key32)>, Refusal> {
+        let now = who.now.since_boot;
+        if !passwords::fits(password) {
+            // Checked before any hashing, and it says nothing about the account.
+            account.inspect(|user| self.failed(user, who));
+            return Ok(None);
+        }
+        let verifier = account.and_then(|user| Verifier::parse(&user.verifier));
+        let open = account.is_some_and(|user| !user.disabled && !self.lockout.is_locked(user.id, now));
+        let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy))?;
+        match account {
+            Some(user) if proof.fits && open => {
+                self.lockout.succeeded(user.id);
+                Ok(Some((user, proof.kek)))
+            }
+            Some(user) => {
+                self.failed(user, who);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Counts it. The lock is written by a thread of its own: a slow card must not tell by its time which names exist.
+    fn failed(&self, user: &User, who: &Who<'_>) {
+        let Some(lasting) = self.lockout.failed(user.id, who.now.since_boot) else { return };
+        audit::note("account.locked", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        let (store, id, until) = (self.store.clone(), user.id, who.now.calendar + lasting.as_secs() as Seconds);
+        let write = move || {
+            if let Err(error) = store.update_user(id, |user| user.locked_until = Some(until)) {
+                log::error!("a lock could not be stored: {error}");
+            }
+        };
+        let thread = std::thread::Builder::new().name("lock".into()).stack_size(limits::CONNECTION_STACK_BYTES);
+        if let Err(error) = thread.spawn(write) {
+            log::error!("a lock could not be stored: {error}");
+        }
+    }
+
+    fn unwrap(&self, user: &User, kek: &Key32) -> Result<DataKey, Refusal> {
+        let wrapped = user.wrapped.iter().find(|(slot, _)| slot == PASSWORD_SLOT);
+        let (slot, sealed) = wrapped.ok_or_else(|| internal("a user without a wrapped data key"))?;
+        Ok(DataKey::unwrap(sealed, kek, &self.device, user.id, slot)?)
+    }
+
+    /// A1: hashed anew when the cost has changed.
+    fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<(), Refusal> {
+        match Verifier::parse(&user.verifier) {
+            Some(verifier) if verifier.cost == Cost::TODAY => Ok(()),
+            _ => self.set_password(user.id, password, data_key, |_| ()),
+        }
+    }
+
+    /// The new verifier and the key wrapped anew are one write: there is no moment with only one of them.
+    fn set_password(
+        &self,
+        id: Id,
+        password: &Secret,
+        data_key: &DataKey,
+        also: impl FnOnce(&mut User),
+    ) -> Result<(), Refusal> {
+        let (verifier, kek) = self.hasher.make(password)?;
+        let sealed = data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT);
+        let there = self.store.update_user(id, |user| {
+            also(user);
+            user.verifier = verifier.to_text();
+            user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
+            user.wrapped.push((PASSWORD_SLOT.into(), sealed));
+        })?;
+        there.then_some(()).ok_or(Refusal::Gone)
+    }
+
+    fn begin(&self, user: &User, data_key: DataKey, who: &Who<'_>) -> SignedIn {
+        let arrival = Arrival {
+            user,
+            peer: who.peer,
+            user_agent: who.user_agent,
+            calendar: who.now.calendar,
+            now: who.now.since_boot,
+        };
+        let (login, cookie) = self.logins.begin(&arrival, data_key);
+        SignedIn { login, cookie }
+    }
+
+    // ---- signed in ----
+
+    pub fn find(&self, cookie: &str, now: &Now) -> Option<Arc<Login>> {
+        self.logins.find(cookie, now.since_boot)
+    }
+
+    pub fn sign_out(&self, login: &Login) {
+        self.logins.end_where(|other| other.id == login.id);
+        audit::note("signout", &[("user", &login.name)]);
+    }
+
+    /// Needs the current password, counts like a sign-in, rewraps the data key, and ends every session of the user but the new one.
+    pub fn change_password(
+        &self,
+        login: &Login,
+        current: &Secret,
+        new: &Secret,
+        who: &Who<'_>,
+    ) -> Result<SignedIn, Refusal> {
+        let admitted = self.admit(who)?;
+        let user = self.store.user(login.user)?.ok_or(Refusal::Gone)?;
+        if self.prove(Some(&user), current, who)?.is_none() {
+            audit::note("password.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
+        self.limiter.forgive(admitted);
+        self.check_new_password(&user, new)?;
+        let old = user.verifier.clone();
+        let remember = |user: &mut User| {
+            user.old_verifiers.insert(0, old);
+            user.old_verifiers.truncate(limits::PASSWORD_HISTORY - 1);
+            user.password_changed = who.now.calendar;
+        };
+        let rewrapped = login.data_key(|data_key| self.set_password(user.id, new, data_key, remember));
+        rewrapped.ok_or(Refusal::Failed)??;
+        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
+        self.logins.end_where(|other| other.user == user.id);
+        audit::note("password.change", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        Ok(self.begin(&user, data_key, who))
+    }
+
+    /// A2, and none of the last five (A8).
+    fn check_new_password(&self, user: &User, new: &Secret) -> Result<(), Refusal> {
+        let weak = |why: &str| Refusal::Weak { field: "new", message: why.into() };
+        passwords::check(new, &user.name).map_err(weak)?;
+        for earlier in std::iter::once(&user.verifier).chain(&user.old_verifiers) {
+            let Some(verifier) = Verifier::parse(earlier) else { continue };
+            if self.hasher.prove(new, &verifier)?.fits {
+                return Err(weak("You have used this password before. Choose a new one."));
+            }
+        }
+        Ok(())
+    }
+
+    // ---- tickets ----
+
+    pub fn issue_ticket(&self, login: &Login, session: Id, now: Instant) -> Option<String> {
+        self.tickets.issue(login.id, session, now)
+    }
+
+    pub fn redeem_ticket(&self, ticket: &str, login: &Login, session: Id, now: Instant) -> bool {
+        self.tickets.redeem(ticket, login.id, session, now)
+    }
+
+    /// Wipes what has run out.
+    pub fn sweep(&self, now: Instant) {
+        self.logins.sweep(now);
+        self.limiter.sweep(now);
+        self.tickets.sweep(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! The claim code: printed on the console, once good, stored only as its hash.
+
+use crate::random;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use subtle::ConstantTimeEq;
+
+const FILE: &str = "claim";
+/// 32 characters that nobody mixes up when reading them off a screen: no I, O, 0 or 1. Five bits each, a hundred in all.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+const GROUPS: usize = 4;
+const GROUP: usize = 5;
+
+/// A fresh code for this data directory; an earlier one is good no more.
+pub fn renew(dir: &Path) -> io::Result<String> {
+    let dice: [u8; GROUPS * GROUP] = random::bytes();
+    let letters: Vec<char> = dice.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let groups: Vec<String> = letters.chunks(GROUP).map(|group| group.iter().collect()).collect();
+    let code = groups.join("-");
+    write(dir, &hash(&code))?;
+    Ok(code)
+}
+
+fn write(dir: &Path, hash: &str) -> io::Result<()> {
+    let beside = dir.join(format!(".{FILE}.{}", random::Id::random()));
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(hash.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, dir.join(FILE)))?;
+    File::open(dir)?.sync_all()
+}
+
+pub fn fits(dir: &Path, code: &str) -> bool {
+    let stored = fs::read(dir.join(FILE)).unwrap_or_default();
+    stored.ct_eq(hash(code).as_bytes()).into()
+}
+
+/// Gone for good.
+pub fn forget(dir: &Path) {
+    let _ = fs::remove_file(dir.join(FILE));
+}
+
+/// Dashes, spaces and letter case do not matter.
+fn hash(code: &str) -> String {
+    let normal: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+    Sha256::digest(normal.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_code_fits_however_it_is_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!fits(dir.path(), ""), "no code was made");
+        let old = renew(dir.path()).unwrap();
+        let code = renew(dir.path()).unwrap();
+        assert_eq!(code.len(), 23);
+        assert!(fits(dir.path(), &code) && fits(dir.path(), &format!(" {} ", code.to_lowercase().replace('-', " "))));
+        assert!(!fits(dir.path(), &old) && !fits(dir.path(), "") && !fits(dir.path(), &code[1..]));
+        let stored = fs::read_to_string(dir.path().join(FILE)).unwrap();
+        assert!(!stored.contains(&code.replace('-', "")));
+        forget(dir.path());
+        assert!(!fits(dir.path(), &code));
+    }
+}

@@ -1,0 +1,147 @@
+//! How often an address may fail (E1, E3, E7). A try takes a place before any work is done and gives it back if it succeeds, so that
+//! many tries at once are no way around. Pure: `now` is an argument.
+
+use crate::clock::Instant;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// An address, or for IPv6 the network of one customer (/64).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Origin(IpAddr);
+
+impl Origin {
+    fn of(peer: IpAddr) -> Origin {
+        match peer.to_canonical() {
+            IpAddr::V4(v4) => Origin(v4.into()),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Origin(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+        }
+    }
+}
+
+pub struct Limiter {
+    most: usize,
+    window: Duration,
+    addresses: usize,
+    tries: Mutex<HashMap<Origin, Vec<(Instant, u64)>>>,
+}
+
+/// A try that was let through. Forgotten if it succeeds, counted otherwise.
+#[derive(Debug)]
+pub struct Try {
+    origin: Origin,
+    number: u64,
+}
+
+impl Limiter {
+    pub fn new(most: u32, window: Duration, addresses: usize) -> Limiter {
+        Limiter { most: most as usize, window, addresses, tries: Mutex::new(HashMap::new()) }
+    }
+
+    /// A place for one try, or how long to wait for one.
+    pub fn admit(&self, peer: IpAddr, now: Instant) -> Result<Try, Duration> {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = Origin::of(peer);
+        if !tries.contains_key(&origin) && tries.len() >= self.addresses {
+            self.make_room(&mut tries, now);
+        }
+        let own = tries.entry(origin).or_default();
+        own.retain(|(at, _)| now.saturating_duration_since(*at) < self.window);
+        if own.len() >= self.most {
+            let oldest = own.iter().map(|(at, _)| *at).min().unwrap_or(now);
+            return Err((oldest + self.window).saturating_duration_since(now));
+        }
+        let number = own.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
+        own.push((now, number));
+        Ok(Try { origin, number })
+    }
+
+    /// It succeeded: it does not count.
+    pub fn forgive(&self, allowed: Try) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = tries.get_mut(&allowed.origin) {
+            own.retain(|(_, number)| *number != allowed.number);
+            if own.is_empty() {
+                tries.remove(&allowed.origin);
+            }
+        }
+    }
+
+    pub fn sweep(&self, now: Instant) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
+    }
+
+    /// What is over goes first, else the address whose last try is longest ago.
+    fn make_room(&self, tries: &mut HashMap<Origin, Vec<(Instant, u64)>>, now: Instant) {
+        tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
+        if tries.len() >= self.addresses {
+            let oldest =
+                tries.iter().min_by_key(|(_, own)| own.iter().map(|(at, _)| *at).max()).map(|(origin, _)| *origin);
+            oldest.map(|origin| tries.remove(&origin));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn peer(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn failures_count_and_successes_do_not() {
+        let (limiter, now) = (Limiter::new(5, MINUTE, 10), Instant::now());
+        for _ in 0..100 {
+            limiter.forgive(limiter.admit(peer("10.0.0.1"), now).unwrap());
+        }
+        for n in 0..5 {
+            limiter.admit(peer("10.0.0.1"), now + Duration::from_secs(n)).unwrap();
+        }
+        let wait = limiter.admit(peer("10.0.0.1"), now + Duration::from_secs(10)).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(50));
+        limiter.admit(peer("10.0.0.2"), now).unwrap();
+        limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap();
+        limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap_err();
+    }
+
+    #[test]
+    fn tries_at_once_take_their_places_before_they_fail() {
+        let (limiter, now) = (Limiter::new(2, MINUTE, 10), Instant::now());
+        let first = limiter.admit(peer("10.0.0.1"), now).unwrap();
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        limiter.admit(peer("10.0.0.1"), now).unwrap_err();
+        limiter.forgive(first);
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+    }
+
+    #[test]
+    fn one_customer_is_one_origin() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 10), Instant::now());
+        limiter.admit(peer("2001:db8:1:2::1"), now).unwrap();
+        limiter.admit(peer("2001:db8:1:2:ffff::9"), now).unwrap_err();
+        limiter.admit(peer("2001:db8:1:3::1"), now).unwrap();
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        limiter.admit(peer("::ffff:10.0.0.1"), now).unwrap_err();
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_the_oldest_gives_way() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 3), Instant::now());
+        for n in 0..100u8 {
+            limiter.admit(IpAddr::from([10, 0, 0, n]), now + Duration::from_millis(n.into())).unwrap();
+        }
+        assert_eq!(limiter.tries.lock().unwrap().len(), 3);
+        limiter.admit(peer("10.0.0.99"), now + Duration::from_secs(1)).unwrap_err();
+        limiter.sweep(now + 2 * MINUTE);
+        assert!(limiter.tries.lock().unwrap().is_empty());
+    }
+}

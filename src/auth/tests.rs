@@ -1,0 +1,193 @@
+use super::*;
+use crate::clock;
+use tempfile::TempDir;
+
+const GOOD: &str = "a long bridge over cold water";
+const OTHER: &str = "another bridge over warm sand";
+
+struct Box_ {
+    dir: TempDir,
+    auth: Auth,
+}
+
+fn settings() -> Settings {
+    let minute = Duration::from_secs(60);
+    Settings {
+        login_absolute: 720 * minute,
+        login_idle: 30 * minute,
+        failures: 50,
+        window: minute,
+        lock_after: 5,
+        lock_for: 15 * minute,
+    }
+}
+
+fn open(dir: &Path, settings: Settings) -> Auth {
+    let device = Arc::new(DeviceKey::load_or_make(dir).unwrap());
+    let store = Arc::new(Store::open(dir, device.derive("store")).unwrap());
+    Auth::new(store, device, dir, settings).unwrap()
+}
+
+fn fresh(settings: Settings) -> Box_ {
+    let dir = tempfile::tempdir().unwrap();
+    let auth = open(dir.path(), settings);
+    Box_ { dir, auth }
+}
+
+fn who() -> Who<'static> {
+    Who { peer: IpAddr::from([10, 0, 0, 1]), user_agent: "test", now: clock::now() }
+}
+
+fn later(seconds: u64) -> Who<'static> {
+    let now = who().now;
+    let now =
+        Now { calendar: now.calendar + seconds as i64, since_boot: now.since_boot + Duration::from_secs(seconds) };
+    Who { now, ..who() }
+}
+
+fn add(auth: &Auth, name: &str) -> User {
+    auth.add_user(name, Role::User, &GOOD.into(), &clock::now()).unwrap()
+}
+
+fn is_failed<T>(outcome: Result<T, Refusal>) -> bool {
+    matches!(outcome, Err(Refusal::Failed))
+}
+
+#[test]
+fn a_box_is_claimed_once_with_its_code() {
+    let Box_ { dir, auth } = fresh(settings());
+    let code: Secret = Auth::new_claim_code(dir.path()).unwrap().into();
+    assert!(!auth.claimed() && is_failed(auth.claim(&"AAAAA".into(), "ada", &GOOD.into(), &who())));
+    assert!(matches!(auth.claim(&code, "a b", &GOOD.into(), &who()), Err(Refusal::Weak { field: "name", .. })));
+    assert!(matches!(auth.claim(&code, "ada", &"short".into(), &who()), Err(Refusal::Weak { field: "password", .. })));
+    let signed_in = auth.claim(&code, "Ada", &GOOD.into(), &who()).unwrap();
+    assert_eq!((signed_in.login.name.as_str(), signed_in.login.role), ("ada", Role::Administrator));
+    assert!(auth.claimed() && !dir.path().join("claim").exists());
+    assert!(matches!(auth.claim(&code, "eve", &GOOD.into(), &who()), Err(Refusal::Gone)));
+}
+
+#[test]
+fn a_plain_user_made_before_the_claim_does_not_close_it() {
+    let Box_ { dir, auth } = fresh(settings());
+    add(&auth, "bob");
+    let code: Secret = Auth::new_claim_code(dir.path()).unwrap().into();
+    assert!(matches!(auth.claim(&code, "bob", &GOOD.into(), &who()), Err(Refusal::NameTaken)));
+    assert!(auth.claim(&code, "ada", &GOOD.into(), &who()).is_ok());
+}
+
+#[test]
+fn only_the_right_name_and_password_sign_in() {
+    let Box_ { auth, .. } = fresh(settings());
+    add(&auth, "ada");
+    let signed_in = auth.sign_in(" ADA ", &GOOD.into(), &who()).unwrap();
+    let found = auth.find(&signed_in.cookie, &clock::now()).unwrap();
+    assert!(found.id == signed_in.login.id && found.data_key(|_| ()).is_some());
+    for (name, password) in [("ada", OTHER), ("eve", GOOD), ("ada", "short"), ("", GOOD), ("a b", GOOD)] {
+        assert!(is_failed(auth.sign_in(name, &password.into(), &who())), "{name} {password}");
+    }
+    auth.sign_out(&signed_in.login);
+    assert!(auth.find(&signed_in.cookie, &clock::now()).is_none());
+}
+
+#[test]
+fn an_address_that_fails_too_often_waits_and_nothing_is_hashed() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 3, ..settings() });
+    add(&auth, "ada");
+    (0..3).for_each(|_| assert!(is_failed(auth.sign_in("eve", &GOOD.into(), &who()))));
+    let refused = auth.sign_in("ada", &GOOD.into(), &who());
+    assert!(matches!(refused, Err(Refusal::TooMany(wait)) if wait <= Duration::from_secs(60)));
+    let elsewhere = Who { peer: IpAddr::from([10, 0, 0, 2]), ..who() };
+    assert!(auth.sign_in("ada", &GOOD.into(), &elsewhere).is_ok());
+    assert!(auth.sign_in("ada", &GOOD.into(), &later(61)).is_ok());
+}
+
+#[test]
+fn five_failures_lock_the_account_over_a_restart_and_nobody_is_told() {
+    let Box_ { dir, auth } = fresh(settings());
+    let ada = add(&auth, "ada");
+    (0..5).for_each(|_| assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who()))));
+    assert!(is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    let until = clock::Instant::now() + Duration::from_secs(10);
+    while auth.store.user(ada.id).unwrap().unwrap().locked_until.is_none() {
+        assert!(clock::Instant::now() < until, "the lock was not stored");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let store = Arc::downgrade(&auth.store);
+    drop(auth);
+    while store.strong_count() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let again = open(dir.path(), settings());
+    assert!(is_failed(again.sign_in("ada", &GOOD.into(), &who())));
+    assert!(again.sign_in("ada", &GOOD.into(), &later(15 * 60 + 1)).is_ok());
+}
+
+#[test]
+fn a_disabled_user_fails_like_a_wrong_password() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    auth.store.update_user(ada.id, |user| user.disabled = true).unwrap();
+    assert!(is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+}
+
+#[test]
+fn a_changed_password_ends_the_others_and_loses_nothing() {
+    use crate::vault::About;
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let (first, second) =
+        (auth.sign_in("ada", &GOOD.into(), &who()).unwrap(), auth.sign_in("ada", &GOOD.into(), &who()).unwrap());
+    let about = About { user: ada.id, record: Id::random(), kind: "k", version: 1 };
+    let sealed = first.login.data_key(|key| key.seal(&about, &"hunter2".into())).unwrap();
+
+    assert!(is_failed(auth.change_password(&first.login, &OTHER.into(), &OTHER.into(), &who())));
+    let weak = |new: &str| {
+        matches!(
+            auth.change_password(&first.login, &GOOD.into(), &new.into(), &who()),
+            Err(Refusal::Weak { field: "new", .. })
+        )
+    };
+    assert!(weak("short") && weak("password1234") && weak("adaadaadaada") && weak(GOOD));
+
+    let third = auth.change_password(&first.login, &GOOD.into(), &OTHER.into(), &who()).unwrap();
+    let now = clock::now();
+    assert!(auth.find(&first.cookie, &now).is_none() && auth.find(&second.cookie, &now).is_none());
+    assert!(auth.find(&third.cookie, &now).is_some() && second.login.data_key(|_| ()).is_none());
+    assert!(is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    let fourth = auth.sign_in("ada", &OTHER.into(), &who()).unwrap();
+    for login in [&third.login, &fourth.login] {
+        assert_eq!(login.data_key(|key| key.open(&about, &sealed).unwrap()).unwrap(), "hunter2".into());
+    }
+    assert!(
+        matches!(auth.change_password(&fourth.login, &OTHER.into(), &GOOD.into(), &who()), Err(Refusal::Weak { .. })),
+        "used before"
+    );
+}
+
+#[test]
+fn a_hash_of_another_cost_is_renewed_at_sign_in() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let signed_in = auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+    // What an older version with a cheaper hash would have left behind.
+    let old = Cost { kib: 64, passes: 1, lanes: 1 };
+    let (verifier, kek) = auth.hasher.make_at(&GOOD.into(), old).unwrap();
+    let sealed = signed_in.login.data_key(|key| key.wrap(&kek, &auth.device, ada.id, PASSWORD_SLOT)).unwrap();
+    auth.store
+        .update_user(ada.id, |user| {
+            (user.verifier, user.wrapped) = (verifier.to_text(), vec![(PASSWORD_SLOT.into(), sealed)])
+        })
+        .unwrap();
+    auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+    let renewed = auth.store.user(ada.id).unwrap().unwrap();
+    assert_eq!(Verifier::parse(&renewed.verifier).unwrap().cost, Cost::TODAY);
+    auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+}
+
+#[test]
+fn names_are_taken_whatever_their_case() {
+    let Box_ { auth, .. } = fresh(settings());
+    add(&auth, "ada");
+    assert!(matches!(auth.add_user("ADA", Role::User, &GOOD.into(), &clock::now()), Err(Refusal::NameTaken)));
+    assert!(matches!(auth.add_user("footbridge", Role::User, &GOOD.into(), &clock::now()), Err(Refusal::Weak { .. })));
+}
