@@ -125,6 +125,11 @@ impl Registry {
         own
     }
 
+    /// Everybody's, for whoever holds the box.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().values().cloned().collect()
+    }
+
     /// Running sessions on the box.
     pub fn running(&self) -> usize {
         self.lock().values().filter(|session| session.phase() != Phase::Ended).count()

@@ -119,6 +119,12 @@ impl ssh::Steward for Asking<'_> {
         }
     }
 
+    fn known_algorithms(&self) -> Vec<String> {
+        let to = &self.session.facts.destination;
+        let known = self.trust.known(&to.host, to.port).unwrap_or_default();
+        known.into_iter().filter_map(|key| key.algorithm).collect()
+    }
+
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>> {
         match self.session.ask(About::Prompts(prompts.clone()))? {
             Answer::Responses(responses) => Some(responses),

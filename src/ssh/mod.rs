@@ -4,6 +4,8 @@
 //! pty, and carry bytes both ways until it ends. Whoever calls it answers its questions through a [`Steward`] and moves the bytes
 //! through a [`Plumbing`].
 
+pub mod keys;
+pub mod known_hosts;
 mod authenticate;
 mod bell;
 mod carry;
