@@ -1,1 +1,266 @@
-//! (room being built)
+//! The listener: who may come in, TLS, the box's own certificates.
+//!
+//! [`Door::run`] is the loop every connection begins in: accept, admit, a thread with a small stack, the handshake, and then `web`.
+
+mod admission;
+mod certificates;
+mod own_names;
+mod redirect;
+mod tls;
+
+use crate::clock::{self, Now};
+use crate::limits;
+use crate::wire::Wire;
+use admission::{Admission, Limits, Place};
+use certificates::OwnCertificates;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use tls::Tls;
+
+pub struct Settings {
+    pub listen: SocketAddr,
+    /// Plain HTTP that only redirects.
+    pub http_listen: Option<SocketAddr>,
+    /// The owner's chain and key; none: the box makes its own.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Names for the box's own certificate, besides those it has.
+    pub names: Vec<String>,
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub connections_anonymous: usize,
+    pub data_dir: PathBuf,
+}
+
+/// Where the certificate comes from.
+enum Source {
+    Owners(PathBuf, PathBuf),
+    Own(Box<OwnCertificates>),
+}
+
+/// The certificate in use. Changed while connections go on; those that are there keep theirs.
+#[derive(Debug)]
+struct Certificate(RwLock<Arc<CertifiedKey>>);
+
+impl Certificate {
+    fn now(&self) -> Arc<CertifiedKey> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, to: CertifiedKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(to);
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.now())
+    }
+}
+
+pub struct Door {
+    listener: TcpListener,
+    redirector: Option<TcpListener>,
+    address: SocketAddr,
+    names: Vec<String>,
+    source: Source,
+    certificate: Arc<Certificate>,
+    tls: Arc<ServerConfig>,
+    admission: Arc<Admission>,
+    /// A byte on the one end ends the loop that waits at the other.
+    stop: (UnixStream, UnixStream),
+}
+
+/// What a connection's thread does once the handshake is done.
+pub type Serve = Arc<dyn Fn(Box<dyn Wire>) + Send + Sync>;
+
+impl Door {
+    pub fn open(settings: Settings) -> Result<Door, String> {
+        let (source, certified) = match settings.certificate {
+            Some((chain, key)) => {
+                let certified = certificates::load(&chain, &key)?;
+                (Source::Owners(chain, key), certified)
+            }
+            None => {
+                let (own, certified) = OwnCertificates::open(&settings.data_dir, &settings.names, &clock::now())?;
+                (Source::Own(Box::new(own)), certified)
+            }
+        };
+        let certificate = Arc::new(Certificate(RwLock::new(Arc::new(certified))));
+        let listener = listen(settings.listen)?;
+        let mut names = own_names::host_names();
+        names.extend(settings.names.iter().map(|name| name.to_ascii_lowercase()));
+        Ok(Door {
+            address: listener.local_addr().map_err(|error| error.to_string())?,
+            listener,
+            redirector: settings.http_listen.map(listen).transpose()?,
+            names,
+            source,
+            tls: Arc::new(tls_config(certificate.clone())?),
+            certificate,
+            admission: Admission::new(Limits {
+                total: settings.connections,
+                per_address: settings.connections_per_address,
+                anonymous: settings.connections_anonymous,
+            }),
+            stop: UnixStream::pair().map_err(|error| error.to_string())?,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// SHA-256 of the certificate in use.
+    pub fn fingerprint(&self) -> String {
+        certificates::fingerprint(&self.certificate.now())
+    }
+
+    /// The box's own CA; none when the owner brought a certificate.
+    pub fn ca_pem(&self) -> Option<String> {
+        match &self.source {
+            Source::Own(own) => own.ca_pem().map_err(|error| log::error!("{error}")).ok(),
+            Source::Owners(..) => None,
+        }
+    }
+
+    /// What the box is called, in lower case.
+    pub fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    /// Reads the owner's certificate again. If it is no good, the old one stays.
+    pub fn reload(&self) -> Result<(), String> {
+        if let Source::Owners(chain, key) = &self.source {
+            self.certificate.change(certificates::load(chain, key)?);
+        }
+        Ok(())
+    }
+
+    /// A new leaf before the old one ends, or when the box has another address.
+    pub fn renew_if_due(&self, now: &Now) {
+        let Source::Own(own) = &self.source else { return };
+        match own.renew_if_due(now) {
+            Ok(Some(renewed)) => self.certificate.change(renewed),
+            Ok(None) => {}
+            Err(error) => log::error!("the certificate is kept as it was: {error}"),
+        }
+    }
+
+    /// Ends [`Door::run`]. Connections that are there go on.
+    pub fn stop(&self) {
+        let _ = (&self.stop.0).write_all(&[1]);
+    }
+
+    /// The loop every connection begins in.
+    pub fn run(&self, serve: Serve) {
+        while self.wait() {
+            while let Some(stream) = accept(&self.listener) {
+                self.let_in(stream, Service::Page(serve.clone()));
+            }
+            while let Some(stream) = self.redirector.as_ref().and_then(accept) {
+                self.let_in(stream, Service::Redirect(self.address.port()));
+            }
+        }
+    }
+
+    /// False: told to stop.
+    fn wait(&self) -> bool {
+        let mut fds = vec![PollFd::new(&self.stop.1, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
+        fds.extend(self.redirector.as_ref().map(|listener| PollFd::new(listener, PollFlags::IN)));
+        match poll(&mut fds, None) {
+            Ok(_) => fds[0].revents().is_empty(),
+            Err(rustix::io::Errno::INTR) => true,
+            Err(error) => {
+                log::error!("waiting for connections: {error}");
+                thread::sleep(limits::ACCEPT_PAUSE);
+                true
+            }
+        }
+    }
+
+    /// A connection beyond the limits is dropped before it costs anything; one that gets no thread, too.
+    fn let_in(&self, stream: TcpStream, service: Service) {
+        let Some(place) = stream.peer_addr().ok().and_then(|peer| self.admission.admit(peer.ip())) else { return };
+        let tls = self.tls.clone();
+        let life = move || {
+            // A panic ends this connection and no other (H2).
+            if catch_unwind(AssertUnwindSafe(|| live(stream, place, &tls, service))).is_err() {
+                log::error!("a connection's thread panicked; the others go on");
+            }
+        };
+        let thread = thread::Builder::new().name("connection".into()).stack_size(limits::CONNECTION_STACK_BYTES);
+        if let Err(error) = thread.spawn(life) {
+            log::error!("no thread for a connection: {error}");
+        }
+    }
+}
+
+enum Service {
+    Page(Serve),
+    Redirect(u16),
+}
+
+fn live(stream: TcpStream, place: Place, tls: &Arc<ServerConfig>, service: Service) {
+    let outcome = match service {
+        Service::Page(serve) => ServerConnection::new(tls.clone())
+            .map_err(io::Error::other)
+            .and_then(|connection| Tls::accept(stream, connection, place, tls::PATIENCE))
+            .map(|wire| serve(Box::new(wire))),
+        Service::Redirect(port) => redirect::serve(stream, port, place),
+    };
+    if let Err(error) = outcome {
+        log::debug!("a connection ended at the door: {error}");
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    let told = |error: io::Error| format!("cannot listen on {address}: {error}");
+    let listener = TcpListener::bind(address).map_err(told)?;
+    listener.set_nonblocking(true).map_err(told)?;
+    Ok(listener)
+}
+
+/// None: nobody is there now. Out of file descriptors or memory: a pause, so that somebody can close something, and then on.
+fn accept(listener: &TcpListener) -> Option<TcpStream> {
+    match listener.accept() {
+        Ok((stream, _)) => Some(stream),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => None,
+        Err(error) => {
+            log::warn!("no connection can be taken now: {error}");
+            thread::sleep(limits::ACCEPT_PAUSE);
+            None
+        }
+    }
+}
+
+fn tls_config(certificate: Arc<Certificate>) -> Result<ServerConfig, String> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Without a ticket, Nagle and delayed ACKs add 45 ms to the first answer (FACTS); with more than one, memory.
+    config.send_tls13_tickets = 1;
+    config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS);
+    Ok(config)
+}
+
+/// Can this chain and key be used?
+pub fn check_certificate(chain: &Path, key: &Path) -> Result<(), String> {
+    certificates::load(chain, key).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

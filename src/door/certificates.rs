@@ -1,0 +1,278 @@
+//! The box's certificates: its own CA and leaf (I1), or those the owner brought (I2).
+//!
+//! The CA lives for ten years and is installed once; the leaf for a year, and is made anew before it ends and when the box has
+//! another name or address. Both keys are ECDSA P-256, which every browser takes.
+
+use super::own_names;
+use crate::clock::{BUILT_AFTER, Now, Seconds};
+use crate::limits;
+use crate::random;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType, date_time_ymd,
+};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const DAY: Seconds = 24 * 3600;
+
+/// What the leaf says, so that nobody must read it back from its DER.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Leaf {
+    names: BTreeSet<String>,
+    not_before: Seconds,
+    not_after: Seconds,
+}
+
+/// `tls/` in the data directory.
+pub struct OwnCertificates {
+    dir: PathBuf,
+    /// Names the owner configured, besides the box's own.
+    names: Vec<String>,
+}
+
+fn told(path: &Path) -> impl Fn(std::io::Error) -> String {
+    let shown = path.display().to_string();
+    move |error| format!("{shown}: {error}")
+}
+
+impl OwnCertificates {
+    /// Makes what is missing or due, and loads it.
+    pub fn open(data: &Path, names: &[String], now: &Now) -> Result<(OwnCertificates, CertifiedKey), String> {
+        let own = OwnCertificates { dir: data.join("tls"), names: names.to_vec() };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&own.dir).map_err(told(&own.dir))?;
+        if !own.path("ca.key").exists() || !own.path("ca.pem").exists() {
+            own.make_ca(now)?;
+        }
+        if own.is_due(now) {
+            own.make_leaf(now)?;
+        }
+        let certified = own.load().or_else(|_| own.make_leaf(now).and_then(|()| own.load()))?;
+        Ok((own, certified))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub fn ca_pem(&self) -> Result<String, String> {
+        fs::read_to_string(self.path("ca.pem")).map_err(told(&self.path("ca.pem")))
+    }
+
+    /// A new leaf if it is time for one.
+    pub fn renew_if_due(&self, now: &Now) -> Result<Option<CertifiedKey>, String> {
+        if !self.is_due(now) {
+            return Ok(None);
+        }
+        self.make_leaf(now)?;
+        self.load().map(Some)
+    }
+
+    /// The leaf and its CA.
+    fn load(&self) -> Result<CertifiedKey, String> {
+        load(&self.path("leaf.pem"), &self.path("leaf.key"))
+    }
+
+    fn is_due(&self, now: &Now) -> bool {
+        let text = fs::read(self.path("leaf.json")).unwrap_or_default();
+        match serde_json::from_slice::<Leaf>(&text) {
+            Ok(leaf) => is_due(&leaf, &self.wanted_names(), now),
+            Err(_) => true,
+        }
+    }
+
+    fn wanted_names(&self) -> BTreeSet<String> {
+        let names = own_names::host_names().into_iter().chain(self.names.iter().map(|name| name.to_ascii_lowercase()));
+        names.chain(own_names::addresses().iter().map(ToString::to_string)).collect()
+    }
+
+    fn make_ca(&self, now: &Now) -> Result<(), String> {
+        let key = KeyPair::generate().map_err(failed)?;
+        let ca = ca_params(&key, start_of_validity(now)).self_signed(&key).map_err(failed)?;
+        // The key first: a CA without its key would be worse than none.
+        write(&self.path("ca.key"), Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        write(&self.path("ca.pem"), ca.pem().as_bytes())?;
+        let _ = fs::remove_file(self.path("leaf.json"));
+        Ok(())
+    }
+
+    fn make_leaf(&self, now: &Now) -> Result<(), String> {
+        let path = self.path("ca.key");
+        let pem = Zeroizing::new(fs::read_to_string(&path).map_err(told(&path))?);
+        let ca_key = KeyPair::from_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))?;
+        let not_before = start_of_validity(now);
+        let leaf = Leaf { names: self.wanted_names(), not_before, not_after: not_before + limits::LEAF_DAYS * DAY };
+        let key = KeyPair::generate().map_err(failed)?;
+        let issuer_params = ca_params(&ca_key, not_before);
+        let issuer = Issuer::from_params(&issuer_params, &ca_key);
+        let certificate = leaf_params(&leaf)?.signed_by(&key, &issuer).map_err(failed)?;
+        let chain = certificate.pem() + &self.ca_pem()?;
+        // leaf.json goes first and comes last: after a power cut in between, everything is made anew.
+        let _ = fs::remove_file(self.path("leaf.json"));
+        write(&self.path("leaf.key"), Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        write(&self.path("leaf.pem"), chain.as_bytes())?;
+        let facts = serde_json::to_vec(&leaf).map_err(failed)?;
+        write(&self.path("leaf.json"), &facts)?;
+        log::info!("made a certificate for {}", leaf.names.iter().cloned().collect::<Vec<_>>().join(", "));
+        Ok(())
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> String {
+    format!("a certificate cannot be made: {error}")
+}
+
+/// A name or address it lacks makes it due, one it has too many does not: a laptop's dock may come back.
+fn is_due(leaf: &Leaf, wanted: &BTreeSet<String>, now: &Now) -> bool {
+    let too_old = now.calendar > leaf.not_after - limits::LEAF_RENEW_DAYS * DAY;
+    let too_young = now.calendar < leaf.not_before;
+    !leaf.names.is_superset(wanted) || (now.is_plausible() && (too_old || too_young))
+}
+
+/// A day ago, for browsers whose clock is behind. A board that wakes up in 1970 takes the day this program was made (I5).
+fn start_of_validity(now: &Now) -> Seconds {
+    now.calendar.max(BUILT_AFTER) - DAY
+}
+
+/// rcgen speaks of dates by a crate of its own; this is its way to one.
+macro_rules! moment {
+    ($seconds:expr) => {
+        date_time_ymd(1970, 1, 1) + Duration::from_secs($seconds.max(0) as u64)
+    };
+}
+
+/// The same key gives the same name, so that a leaf made years later names the CA that is installed.
+fn ca_params(key: &KeyPair, not_before: Seconds) -> CertificateParams {
+    let digest = Sha256::digest(key.public_key_raw());
+    let mut params = CertificateParams::default();
+    params.distinguished_name.remove(DnType::CommonName);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("Footbridge {:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]));
+    params.distinguished_name.push(DnType::OrganizationName, "Footbridge box's own CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    (params.not_before, params.not_after) = (moment!(not_before), moment!(not_before + limits::CA_DAYS * DAY));
+    params
+}
+
+fn leaf_params(leaf: &Leaf) -> Result<CertificateParams, String> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::CommonName, "Footbridge");
+    params.subject_alt_names = leaf.names.iter().map(|name| subject(name)).collect::<Result<_, _>>()?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    (params.not_before, params.not_after) = (moment!(leaf.not_before), moment!(leaf.not_after));
+    Ok(params)
+}
+
+fn subject(name: &str) -> Result<SanType, String> {
+    match name.parse() {
+        Ok(address) => Ok(SanType::IpAddress(address)),
+        Err(_) => Ok(SanType::DnsName(name.try_into().map_err(failed)?)),
+    }
+}
+
+/// The owner's certificate, or ours: a chain and the key that fits it.
+pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("{}: {error}", chain.display()))?;
+    if certificates.is_empty() {
+        return Err(format!("{}: there is no certificate in it", chain.display()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
+    CertifiedKey::from_der(certificates, private, &ring::default_provider())
+        .map_err(|error| format!("{} and {} do not go together: {error}", chain.display(), key.display()))
+}
+
+/// SHA-256 of the leaf, in lower-case hexadecimal, as browsers show it.
+pub fn fingerprint(certified: &CertifiedKey) -> String {
+    let leaf = certified.cert.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
+    Sha256::digest(leaf).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whole or not at all, and nobody else's to read.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let beside = path.with_extension(format!("{}.new", random::Id::random()));
+    let written = File::options().write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.map_err(told(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+    use std::time::Instant;
+
+    fn at(calendar: Seconds) -> Now {
+        Now { calendar, since_boot: Instant::now() }
+    }
+
+    fn names(list: &[&str]) -> BTreeSet<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_leaf_is_due_before_it_ends_and_when_a_name_is_missing() {
+        let start = BUILT_AFTER + 1000 * DAY;
+        let leaf = Leaf { names: names(&["a", "10.0.0.1"]), not_before: start, not_after: start + 397 * DAY };
+        let due = |wanted: &[&str], calendar| is_due(&leaf, &names(wanted), &at(calendar));
+        assert!(!due(&["a"], start) && !due(&["a", "10.0.0.1"], start + 367 * DAY));
+        assert!(due(&["a"], start + 367 * DAY + 1), "thirty days before the end");
+        assert!(due(&["a", "b"], start), "another name");
+        assert!(due(&["a"], start - 1), "made by a clock that was ahead");
+        assert!(!due(&["a"], 0), "in 1970 nothing can be said about time");
+    }
+
+    #[test]
+    fn the_ca_stays_and_the_leaf_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = at(BUILT_AFTER + 300 * DAY);
+        let (own, first) = OwnCertificates::open(dir.path(), &["box.example".into()], &now).unwrap();
+        let ca = own.ca_pem().unwrap();
+        let (_, same) = OwnCertificates::open(dir.path(), &["box.example".into()], &now).unwrap();
+        assert_eq!(fingerprint(&first), fingerprint(&same));
+        let (own, renamed) = OwnCertificates::open(dir.path(), &["other.example".into()], &now).unwrap();
+        assert_ne!(fingerprint(&first), fingerprint(&renamed));
+        assert_eq!(own.ca_pem().unwrap(), ca);
+        assert!(own.renew_if_due(&now).unwrap().is_none());
+        let renewed = own.renew_if_due(&at(now.calendar + 380 * DAY)).unwrap().unwrap();
+        assert_ne!(fingerprint(&renamed), fingerprint(&renewed));
+        for file in fs::read_dir(dir.path().join("tls")).unwrap().flatten() {
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", file.path());
+        }
+    }
+
+    #[test]
+    fn a_chain_and_a_foreign_key_do_not_go_together() {
+        let dir = tempfile::tempdir().unwrap();
+        OwnCertificates::open(dir.path(), &[], &at(BUILT_AFTER)).unwrap();
+        let tls = dir.path().join("tls");
+        assert!(load(&tls.join("leaf.pem"), &tls.join("leaf.key")).is_ok());
+        assert!(load(&tls.join("leaf.pem"), &tls.join("ca.key")).unwrap_err().contains("do not go together"));
+        assert!(load(&tls.join("ca.key"), &tls.join("leaf.key")).is_err());
+        assert!(load(&tls.join("none"), &tls.join("leaf.key")).is_err());
+    }
+}
