@@ -3,11 +3,29 @@
 //! [`ROUTES`] is the only list of routes: `web` dispatches by it, the guard reads each route's [`Access`] from it, and the tests
 //! compare docs/API.md and docs/openapi.json with it, so no route can be forgotten by any of them.
 
+mod check;
+mod credentials;
+mod hostkeys;
+mod hosts;
+mod login;
+mod preferences;
+mod problem;
+pub mod sessions;
+mod state;
+
+pub use problem::Problem;
+
+use crate::auth::Auth;
 use crate::auth::logins::Login;
+use crate::bridge::Registry;
 use crate::clock::Now;
+use crate::limits;
+use crate::random::Id;
+use crate::store::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -84,22 +102,110 @@ pub struct Answer {
     pub cookie: Cookie,
 }
 
-/// An error for its reader: a stable code, a sentence, a remedy. Never says more than a stranger may know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub status: u16,
-    pub code: &'static str,
-    pub message: String,
-    pub remedy: String,
-    /// The field that was refused (`invalid` only).
-    pub field: Option<&'static str>,
-    /// `Retry-After`, rounded up to seconds.
-    pub retry_after: Option<Duration>,
-    /// The cookie is stale: clear it.
-    pub clear_cookie: bool,
+impl Answer {
+    pub fn json(status: u16, body: &impl Serialize) -> Result<Answer, Problem> {
+        let text = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
+        Ok(Answer { status, content: Content::Json(text), cookie: Cookie::Keep })
+    }
+
+    /// `204`.
+    pub fn nothing() -> Answer {
+        Answer { status: 204, content: Content::Nothing, cookie: Cookie::Keep }
+    }
+
+    fn with(self, cookie: Cookie) -> Answer {
+        Answer { cookie, ..self }
+    }
 }
 
-pub const ROUTES: &[Route] = &[];
+impl Request<'_> {
+    /// The user behind a `User` route. The guard has seen to it; a route that was declared wrongly refuses.
+    fn login(&self) -> Result<&Arc<Login>, Problem> {
+        self.login.as_ref().ok_or_else(Problem::not_signed_in)
+    }
+
+    /// The body, read strictly: unknown fields are refused by the types.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(self.body).map_err(|error| Problem::bad_request(&describe(&error)))
+    }
+
+    /// What stood for `{id}`. A text that is no id looks like an id of nothing.
+    fn id(&self) -> Result<Id, Problem> {
+        self.id.and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
+    }
+
+    /// The value of `name` in the query. Only plain characters mean anything here, so nothing is decoded.
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query
+            .split('&')
+            .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    }
+}
+
+/// serde's words for a bad body, without what the body said: it may hold a password.
+fn describe(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "has the wrong fields",
+        serde_json::error::Category::Eof => "ends too early",
+        _ => "is not JSON",
+    };
+    format!("The body {what} (line {}, column {}).", error.line(), error.column())
+}
 
 /// What every handler may use.
-pub struct Context {}
+pub struct Context {
+    pub auth: Arc<Auth>,
+    pub store: Arc<Store>,
+    pub registry: Arc<Registry>,
+    /// The box's own CA; none when the owner brought a certificate.
+    pub ca_pem: Option<String>,
+}
+
+const fn route(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
+    let body_bytes = match (method, access) {
+        (Method::Get | Method::Delete, _) => 0,
+        (_, Access::Stranger) => limits::SIGN_IN_BODY_BYTES,
+        _ => limits::BODY_BYTES,
+    };
+    Route { method, path, access, body_bytes, then: Then::Answer(handler) }
+}
+
+const fn small(mut route: Route) -> Route {
+    route.body_bytes = limits::SIGN_IN_BODY_BYTES;
+    route
+}
+
+use Access::{Open, Stranger, Upgrade, User};
+use Method::{Delete, Get, Post, Put};
+
+/// Every route there is.
+pub const ROUTES: &[Route] = &[
+    route(Get, "/health", Open, state::health),
+    route(Get, "/ready", Open, state::ready),
+    route(Get, "/ca.pem", Open, state::ca),
+    route(Get, "/api/state", Open, state::state),
+    route(Post, "/api/claim", Stranger, login::claim),
+    route(Post, "/api/login", Stranger, login::sign_in),
+    small(route(Post, "/api/logout", User, login::sign_out)),
+    small(route(Post, "/api/password", User, login::change_password)),
+    route(Get, "/api/preferences", User, preferences::get),
+    route(Put, "/api/preferences", User, preferences::put),
+    route(Get, "/api/hosts", User, hosts::list),
+    route(Post, "/api/hosts", User, hosts::add),
+    route(Get, "/api/hosts/{id}", User, hosts::get),
+    route(Put, "/api/hosts/{id}", User, hosts::put),
+    route(Delete, "/api/hosts/{id}", User, hosts::delete),
+    route(Get, "/api/credentials", User, credentials::list),
+    route(Post, "/api/credentials", User, credentials::add),
+    route(Put, "/api/credentials/{id}", User, credentials::rename),
+    route(Delete, "/api/credentials/{id}", User, credentials::delete),
+    route(Get, "/api/hostkeys", User, hostkeys::list),
+    route(Post, "/api/hostkeys", User, hostkeys::add),
+    route(Delete, "/api/hostkeys/{id}", User, hostkeys::delete),
+    route(Get, "/api/sessions", User, sessions::list),
+    route(Post, "/api/sessions", User, sessions::start),
+    route(Get, "/api/sessions/{id}", User, sessions::get),
+    route(Delete, "/api/sessions/{id}", User, sessions::end),
+    route(Post, "/api/sessions/{id}/ticket", User, sessions::ticket),
+    Route { method: Get, path: "/api/sessions/{id}/attach", access: Upgrade, body_bytes: 0, then: Then::Attach },
+];

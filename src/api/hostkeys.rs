@@ -1,0 +1,94 @@
+//! What a user trusts: host keys seen and accepted, or pinned beforehand (G3).
+
+use super::{Answer, Context, Problem, Request, check};
+use crate::auth::logins::Login;
+use crate::random::Id;
+use crate::ssh::known_hosts;
+use crate::store::KnownHostKey;
+use crate::{audit, clock::Seconds};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    known_hosts: Option<String>,
+    address: Option<String>,
+    port: Option<u16>,
+    fingerprint: Option<String>,
+}
+
+fn show(key: &KnownHostKey) -> Value {
+    json!({
+        "id": key.id, "address": key.address, "port": key.port, "algorithm": key.algorithm, "fingerprint": key.fingerprint,
+        "global": key.user.is_none(), "added": key.added,
+    })
+}
+
+pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let mut keys = context.store.host_keys(request.login()?.user)?;
+    keys.sort_by(|a, b| (&a.address, a.port, &a.algorithm, a.id).cmp(&(&b.address, b.port, &b.algorithm, b.id)));
+    let shown: Vec<Value> = keys.iter().map(show).collect();
+    Answer::json(200, &json!({"host_keys": shown}))
+}
+
+pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Fields = request.read()?;
+    let login = request.login()?;
+    let (keys, skipped) = match (fields.known_hosts, fields.address, fields.fingerprint) {
+        (Some(text), None, None) if fields.port.is_none() => pasted(&text, login, request.now.calendar),
+        (None, Some(address), Some(fingerprint)) => {
+            (vec![pinned(address, fields.port.unwrap_or(22), fingerprint, login, request.now.calendar)?], Vec::new())
+        }
+        _ => return Err(Problem::bad_request("Send known_hosts, or address, port and fingerprint.")),
+    };
+    let added = context.store.add_host_keys(&keys)?;
+    audit::note("hostkey.add", &[("user", &login.name), ("count", &added.to_string())]);
+    Answer::json(201, &json!({"added": added, "skipped": skipped}))
+}
+
+fn pasted(text: &str, login: &Login, now: Seconds) -> (Vec<KnownHostKey>, Vec<Value>) {
+    let (lines, skipped) = known_hosts::parse(text);
+    let record = |line: known_hosts::Line| KnownHostKey {
+        id: Id::random(),
+        user: Some(login.user),
+        address: line.address.to_lowercase(),
+        port: line.port,
+        algorithm: Some(line.algorithm),
+        fingerprint: line.fingerprint,
+        added: now,
+    };
+    let skipped = skipped.into_iter().map(|skipped| json!({"line": skipped.line, "why": skipped.why})).collect();
+    (lines.into_iter().map(record).collect(), skipped)
+}
+
+fn pinned(
+    address: String,
+    port: u16,
+    fingerprint: String,
+    login: &Login,
+    added: Seconds,
+) -> Result<KnownHostKey, Problem> {
+    check::address(&address)?;
+    check::port(port)?;
+    let fingerprint = fingerprint.trim().trim_end_matches('=').to_owned();
+    if !known_hosts::is_fingerprint(&fingerprint) {
+        return Err(Problem::invalid(
+            "fingerprint",
+            "A fingerprint is SHA256: and 43 characters, as ssh-keygen -lf prints it.",
+        ));
+    }
+    let address = address.to_lowercase();
+    Ok(KnownHostKey { id: Id::random(), user: Some(login.user), address, port, algorithm: None, fingerprint, added })
+}
+
+pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let login = request.login()?;
+    match context.store.delete_host_key(Some(login.user), request.id()?)? {
+        true => {
+            audit::note("hostkey.remove", &[("user", &login.name)]);
+            Ok(Answer::nothing())
+        }
+        false => Err(Problem::not_found()),
+    }
+}

@@ -1,0 +1,86 @@
+//! Claim, sign-in, sign-out, change of password.
+
+use super::{Answer, Context, Cookie, Problem, Request};
+use crate::auth::logins::Login;
+use crate::auth::{SignedIn, Who};
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub fn user(login: &Login) -> Value {
+    json!({"id": login.user, "name": login.name, "role": login.role})
+}
+
+fn who<'a>(request: &Request<'a>) -> Who<'a> {
+    Who { peer: request.peer, user_agent: request.user_agent, now: request.now }
+}
+
+fn welcome(status: u16, signed_in: SignedIn) -> Result<Answer, Problem> {
+    let body = json!({"user": user(&signed_in.login), "csrf": signed_in.login.csrf});
+    Ok(Answer::json(status, &body)?.with(Cookie::Set(signed_in.cookie)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    code: Secret,
+    name: String,
+    password: Secret,
+}
+
+pub fn claim(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let claim: Claim = request.read()?;
+    welcome(201, context.auth.claim(&claim.code, &claim.name, &claim.password, &who(request))?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    name: String,
+    password: Secret,
+}
+
+pub fn sign_in(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: SignIn = request.read()?;
+    welcome(200, context.auth.sign_in(&fields.name, &fields.password, &who(request))?)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Terminals {
+    Keep,
+    End,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignOut {
+    terminals: Terminals,
+}
+
+pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: SignOut = request.read()?;
+    let login = request.login()?;
+    context.auth.sign_out(login);
+    match fields.terminals {
+        Terminals::Keep => context.registry.recheck(login.user),
+        Terminals::End => context.registry.end_all_of(login.user),
+    }
+    Ok(Answer::nothing().with(Cookie::Clear))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    current: Secret,
+    new: Secret,
+}
+
+pub fn change_password(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Change = request.read()?;
+    let login = request.login()?;
+    let signed_in = context.auth.change_password(login, &fields.current, &fields.new, &who(request))?;
+    context.registry.recheck(login.user);
+    let answer = Answer::json(200, &json!({"csrf": signed_in.login.csrf}))?;
+    Ok(answer.with(Cookie::Set(signed_in.cookie)))
+}

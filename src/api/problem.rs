@@ -1,0 +1,121 @@
+//! Errors for the client: a stable code, a sentence, a remedy. What the log needs is said there and not here (D8).
+
+use crate::auth::Refusal;
+use crate::limits;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::fmt::Display;
+use std::time::Duration;
+
+/// An error for its reader. Never says more than a stranger may know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub status: u16,
+    pub code: &'static str,
+    pub message: String,
+    pub remedy: String,
+    /// The field that was refused (`invalid` only).
+    pub field: Option<&'static str>,
+    /// `Retry-After`, rounded up to seconds.
+    pub retry_after: Option<Duration>,
+    /// The cookie is stale: clear it.
+    pub clear_cookie: bool,
+}
+
+impl Problem {
+    pub fn new(status: u16, code: &'static str, message: &str, remedy: &str) -> Problem {
+        let (message, remedy) = (message.to_owned(), remedy.to_owned());
+        Problem { status, code, message, remedy, field: None, retry_after: None, clear_cookie: false }
+    }
+
+    pub fn bad_request(message: &str) -> Problem {
+        Problem::new(400, "bad_request", message, "See docs/API.md for what this route takes.")
+    }
+
+    pub fn invalid(field: &'static str, message: &str) -> Problem {
+        Problem { field: Some(field), ..Problem::new(422, "invalid", message, "") }
+    }
+
+    pub fn sign_in_failed() -> Problem {
+        Problem::new(
+            401,
+            "sign_in_failed",
+            "The name or the password is wrong.",
+            "Check both; capital letters matter in the password.",
+        )
+    }
+
+    pub fn not_signed_in() -> Problem {
+        Problem::new(401, "not_signed_in", "You are not signed in, or your sign-in has ended.", "Sign in again.")
+    }
+
+    pub fn forbidden(message: &str, remedy: &str) -> Problem {
+        Problem::new(403, "forbidden", message, remedy)
+    }
+
+    pub fn not_found() -> Problem {
+        Problem::new(404, "not_found", "There is no such thing here.", "")
+    }
+
+    pub fn conflict(message: &str, remedy: &str) -> Problem {
+        Problem::new(409, "conflict", message, remedy)
+    }
+
+    pub fn too_many(message: &str, remedy: &str, after: Duration) -> Problem {
+        Problem { retry_after: Some(after), ..Problem::new(429, "too_many", message, remedy) }
+    }
+
+    pub fn busy() -> Problem {
+        let again = Duration::from_secs(2);
+        Problem { retry_after: Some(again), ..Problem::new(503, "busy", "The box is busy.", "Try again in a moment.") }
+    }
+
+    /// Our fault. The cause goes to the log, not to the client.
+    pub fn internal(cause: &dyn Display) -> Problem {
+        log::error!("a request failed: {cause}");
+        Problem::new(500, "internal", "Something went wrong inside the box.", "Try again; the box's log says more.")
+    }
+
+    /// docs/API.md, "Errors".
+    pub fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'a str,
+            message: &'a str,
+            remedy: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            field: Option<&'a str>,
+        }
+        let body = Body { error: self.code, message: &self.message, remedy: &self.remedy, field: self.field };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        match error {
+            StoreError::Full => Problem::too_many(
+                "There is no place for more of these.",
+                "Delete some you do not need.",
+                limits::QUOTA_RETRY,
+            ),
+            error => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        match refusal {
+            Refusal::Failed => Problem::sign_in_failed(),
+            Refusal::TooMany(after) => {
+                Problem::too_many("Too many failed tries from your address.", "Wait a minute, then try again.", after)
+            }
+            Refusal::Busy => Problem::busy(),
+            Refusal::Weak { field, message } => Problem::invalid(field, &message),
+            Refusal::NameTaken => Problem::conflict("This name is taken.", "Choose another."),
+            Refusal::Gone => Problem::not_found(),
+            Refusal::Internal => Problem::internal(&"sign-in (see the line above)"),
+        }
+    }
+}

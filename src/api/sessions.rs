@@ -1,0 +1,157 @@
+//! Terminals: start, list, end, and the ticket that lets a browser look at one.
+
+use super::{Answer, Context, Problem, Request, check, credentials};
+use crate::auth::logins::Login;
+use crate::bridge::{Crowded, Refused, Session, Start, Viewer};
+use crate::limits;
+use crate::random::Id;
+use crate::ssh::{self, Destination};
+use crate::store::Role;
+use crate::term::Begin;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// A saved host, or a quick connect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    host_id: Option<Id>,
+    address: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    credential_id: Option<Id>,
+    cols: Option<u16>,
+    rows: Option<u16>,
+}
+
+/// Where to go and with what.
+struct Plan {
+    host_id: Option<Id>,
+    destination: Destination,
+    credential_id: Option<Id>,
+}
+
+pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let sessions: Vec<_> = context.registry.of(request.login()?.user).iter().map(|session| session.summary()).collect();
+    Answer::json(200, &json!({"sessions": sessions}))
+}
+
+pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Fields = request.read()?;
+    let login = request.login()?;
+    if login.role == Role::CommandOnly {
+        return Err(Problem::forbidden("Your account opens no terminals.", "Ask an administrator for another role."));
+    }
+    let size = (fields.cols.unwrap_or(80), fields.rows.unwrap_or(24));
+    check::size("cols", size.0)?;
+    check::size("rows", size.1)?;
+    let plan = plan(context, login, fields)?;
+    let signing = unlock(context, login, plan.credential_id)?;
+    let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
+    let session = context.registry.start(start, request.now).map_err(refuse)?;
+    if let Some(host) = plan.host_id {
+        context.store.touch_host(login.user, host, request.now.calendar)?;
+    }
+    let ticket = ticket_for(context, login, &session, request)?;
+    Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))
+}
+
+fn plan(context: &Context, login: &Login, fields: Fields) -> Result<Plan, Problem> {
+    match (fields.host_id, fields.address, fields.user) {
+        (Some(id), None, None) if fields.port.is_none() && fields.credential_id.is_none() => {
+            let host = context.store.host(login.user, id)?.ok_or_else(Problem::not_found)?;
+            let destination = Destination { host: host.address, port: host.port, user: host.user };
+            Ok(Plan { host_id: Some(id), destination, credential_id: host.credential_id })
+        }
+        (None, Some(host), Some(user)) => {
+            let port = fields.port.unwrap_or_else(super::hosts::ssh_port);
+            check::address(&host)?;
+            check::port(port)?;
+            check::user(&user)?;
+            Ok(Plan {
+                host_id: None,
+                destination: Destination { host, port, user },
+                credential_id: fields.credential_id,
+            })
+        }
+        _ => Err(Problem::bad_request("Send host_id alone, or address and user (and port, credential_id).")),
+    }
+}
+
+fn unlock(context: &Context, login: &Login, credential: Option<Id>) -> Result<ssh::Login, Problem> {
+    use crate::store::CredentialKind::{Key, Password};
+    let Some(id) = credential else { return Ok(ssh::Login::Ask) };
+    let credential = context.store.credential(login.user, id)?;
+    let credential = credential.ok_or_else(|| Problem::invalid("credential_id", "You have no such credential."))?;
+    let secret = credentials::open(login, &credential)?;
+    Ok(match credential.kind {
+        Key => ssh::Login::Key(secret),
+        Password => ssh::Login::Password(secret),
+    })
+}
+
+fn refuse(refused: Refused) -> Problem {
+    let remedy = "End one you do not need.";
+    match refused {
+        Refused::UserQuota(most) => Problem::too_many(
+            &format!("You have {most} terminals open, which is the most allowed."),
+            remedy,
+            limits::QUOTA_RETRY,
+        ),
+        Refused::BoxQuota(most) => Problem::too_many(
+            &format!("The box has {most} terminals open, which is the most it takes."),
+            remedy,
+            limits::QUOTA_RETRY,
+        ),
+        Refused::NoThread => Problem::busy(),
+    }
+}
+
+fn find(context: &Context, request: &Request<'_>) -> Result<Arc<Session>, Problem> {
+    context.registry.find(request.login()?.user, request.id()?).ok_or_else(Problem::not_found)
+}
+
+pub fn get(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    Answer::json(200, &find(context, request)?.summary())
+}
+
+pub fn end(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    context.registry.end(&*find(context, request)?);
+    Ok(Answer::nothing())
+}
+
+pub fn ticket(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let session = find(context, request)?;
+    let ticket = ticket_for(context, request.login()?, &session, request)?;
+    Answer::json(200, &json!({"ticket": ticket}))
+}
+
+fn ticket_for(context: &Context, login: &Login, session: &Session, request: &Request<'_>) -> Result<String, Problem> {
+    context.auth.issue_ticket(login, session.facts.id, request.now.since_boot).ok_or_else(Problem::busy)
+}
+
+/// What the upgrade leads to: this browser's cursor into the session. `web` has seen to the cookie and the Origin.
+pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin), Problem> {
+    let session = find(context, request)?;
+    let good = request.query("ticket").is_some_and(|ticket| {
+        request
+            .login()
+            .is_ok_and(|login| context.auth.redeem_ticket(ticket, login, session.facts.id, request.now.since_boot))
+    });
+    if !good {
+        return Err(Problem::forbidden("This ticket is not good (any more).", "Ask for a new one and attach again."));
+    }
+    let offset = match request.query("offset") {
+        Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("The offset is not a number."))?),
+        None => None,
+    };
+    match Viewer::attach(session, offset).map_err(|error| Problem::internal(&error))? {
+        Ok((viewer, offset, lost)) => Ok((viewer, Begin { offset, lost })),
+        Err(Crowded) => Err(Problem::too_many(
+            "Too many browsers look at this terminal.",
+            "Close one of them.",
+            limits::QUOTA_RETRY,
+        )),
+    }
+}

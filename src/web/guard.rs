@@ -1,0 +1,208 @@
+//! May this request pass? Pure: facts of the head, the route and the sign-in session in, yes or a problem out.
+
+use super::head::Head;
+use crate::api::{Access, Method, Problem, Route};
+use crate::auth::logins::Login;
+use std::net::IpAddr;
+
+const COOKIE: &str = "__Host-footbridge";
+
+/// J3, against DNS rebinding: the box answers to its names and to addresses. A rebound name is neither.
+pub fn host_is_ours(host: &str, names: &[String]) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((inner, _)) => return inner.parse::<IpAddr>().is_ok(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.parse::<IpAddr>().is_ok() || names.iter().any(|ours| ours == name)
+}
+
+/// The value of our cookie, if there is exactly one.
+pub fn cookie(line: &str) -> Option<&str> {
+    let mut ours = line.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+    let (_, value) = ours.next()?;
+    // A second one was planted by somebody; neither is believed.
+    ours.next().is_none().then_some(value)
+}
+
+pub fn set_cookie(value: &str) -> String {
+    format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict")
+}
+
+pub fn clear_cookie() -> String {
+    format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+}
+
+/// Everything but what the handler itself must know.
+pub fn check(head: &Head, route: &Route, login: Option<&Login>) -> Result<(), Problem> {
+    let changes = route.method != Method::Get;
+    match route.access {
+        Access::Open => Ok(()),
+        Access::Stranger => same_origin(head),
+        Access::User => {
+            let login = login.ok_or_else(Problem::not_signed_in)?;
+            if changes { same_origin(head).and_then(|()| csrf(head, login)) } else { Ok(()) }
+        }
+        Access::Upgrade => login.ok_or_else(Problem::not_signed_in).and_then(|_| exact_origin(head)),
+    }
+}
+
+/// Does taking this route mean that somebody is there (C3)? Reading is polling, and a ticket is what a page fetches by itself when the
+/// network comes back.
+pub fn is_use(route: &Route) -> bool {
+    route.access == Access::User && route.method != Method::Get && !route.path.ends_with("/ticket")
+}
+
+fn wrong_origin() -> Problem {
+    Problem::new(
+        403,
+        "wrong_origin",
+        "This request does not come from the page of this box.",
+        "Open the page by the address you see it at, and try again.",
+    )
+}
+
+/// Our own page's origin; or, where a browser leaves it out, its word that the request comes from there.
+fn same_origin(head: &Head) -> Result<(), Problem> {
+    match (&head.origin, &head.fetch_site) {
+        (Some(_), _) => exact_origin(head),
+        (None, Some(site)) if site == "same-origin" => Ok(()),
+        _ => Err(wrong_origin()),
+    }
+}
+
+fn exact_origin(head: &Head) -> Result<(), Problem> {
+    let ours =
+        |origin: &str| origin.strip_prefix("https://").is_some_and(|host| without_443(host) == without_443(&head.host));
+    match head.origin.as_deref() {
+        Some(origin) if ours(origin) => Ok(()),
+        _ => Err(wrong_origin()),
+    }
+}
+
+/// The port a browser leaves out.
+fn without_443(host: &str) -> &str {
+    host.strip_suffix(":443").unwrap_or(host)
+}
+
+fn csrf(head: &Head, login: &Login) -> Result<(), Problem> {
+    match head.csrf.as_deref().is_some_and(|given| login.csrf_matches(given)) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            403,
+            "wrong_csrf",
+            "The request lacks the token of this sign-in session.",
+            "Reload the page.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ROUTES;
+    use crate::auth::logins::for_tests;
+    use proptest::prelude::*;
+
+    fn route(access: Access, changes: bool) -> &'static Route {
+        ROUTES.iter().find(|route| route.access == access && (route.method != Method::Get) == changes).unwrap()
+    }
+
+    fn head(origin: Option<&str>, site: Option<&str>, csrf: Option<&str>) -> Head {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Head { host: "box:8443".into(), origin: own(origin), fetch_site: own(site), csrf: own(csrf), ..Head::default() }
+    }
+
+    fn code(head: &Head, route: &Route, login: Option<&Login>) -> &'static str {
+        check(head, route, login).map_or_else(|problem| problem.code, |()| "")
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let (mine, other) = (for_tests::login(), for_tests::login());
+        let (ours, bare) = (Some("https://box:8443"), head(None, None, None));
+        let token = Some(mine.csrf.as_str());
+        // Anybody may read what is open.
+        assert_eq!(code(&bare, route(Access::Open, false), None), "");
+        // A stranger's sign-in comes from our page.
+        let sign_in = route(Access::Stranger, true);
+        assert_eq!(code(&head(ours, None, None), sign_in, None), "");
+        assert_eq!(code(&head(None, Some("same-origin"), None), sign_in, None), "");
+        for wrong in [
+            bare.clone(),
+            head(Some("null"), None, None),
+            head(Some("null"), Some("same-origin"), None),
+            head(Some("http://box:8443"), None, None),
+            head(Some("https://box"), None, None),
+            head(Some("https://box:8443.evil"), None, None),
+            head(Some("https://evil"), Some("same-origin"), None),
+            head(None, Some("same-site"), None),
+            head(None, Some("none"), None),
+        ] {
+            assert_eq!(code(&wrong, sign_in, None), "wrong_origin", "{wrong:?}");
+            assert_eq!(
+                code(&Head { csrf: token.map(Into::into), ..wrong.clone() }, route(Access::User, true), Some(&mine)),
+                "wrong_origin"
+            );
+            if wrong.fetch_site.is_none() {
+                assert_eq!(code(&wrong, route(Access::Upgrade, false), Some(&mine)), "wrong_origin");
+            }
+        }
+        // A user's request.
+        assert_eq!(code(&bare, route(Access::User, false), Some(&mine)), "");
+        assert_eq!(code(&bare, route(Access::User, false), None), "not_signed_in");
+        let change = route(Access::User, true);
+        assert_eq!(code(&head(ours, None, token), change, Some(&mine)), "");
+        assert_eq!(code(&head(ours, None, token), change, None), "not_signed_in");
+        assert_eq!(code(&head(ours, None, None), change, Some(&mine)), "wrong_csrf");
+        assert_eq!(code(&head(ours, None, Some(&other.csrf)), change, Some(&mine)), "wrong_csrf");
+        // The upgrade wants the Origin itself.
+        assert_eq!(code(&head(ours, None, None), route(Access::Upgrade, false), Some(&mine)), "");
+        assert_eq!(
+            code(&head(None, Some("same-origin"), None), route(Access::Upgrade, false), Some(&mine)),
+            "wrong_origin"
+        );
+        assert_eq!(code(&head(ours, None, None), route(Access::Upgrade, false), None), "not_signed_in");
+    }
+
+    #[test]
+    fn the_port_that_browsers_leave_out_is_the_same_port() {
+        let head = Head { host: "box:443".into(), origin: Some("https://box".into()), ..Head::default() };
+        assert!(exact_origin(&head).is_ok());
+    }
+
+    #[test]
+    fn a_rebound_name_is_not_ours() {
+        let names = ["box".to_owned(), "box.local".to_owned(), "localhost".to_owned()];
+        for ours in
+            ["box", "box:8443", "box.local:1", "localhost", "127.0.0.1:8443", "10.1.2.3", "[::1]:8443", "[fd00::1]"]
+        {
+            assert!(host_is_ours(ours, &names), "{ours}");
+        }
+        for foreign in ["evil.example", "box.evil", "xbox", "", "[box]", "10.1.2.3.evil", "box.local.evil:8443"] {
+            assert!(!host_is_ours(foreign, &names), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn one_cookie_is_believed_and_two_are_not() {
+        assert_eq!(cookie("a=b; __Host-footbridge=xyz;c=d;"), Some("xyz"));
+        assert_eq!(cookie("__Host-footbridge=a;__Host-footbridge=b"), None);
+        assert_eq!(cookie("footbridge=a; x__Host-footbridge=b"), None);
+        assert_eq!(cookie(""), None);
+    }
+
+    #[test]
+    fn polls_are_no_use_and_tickets_are_fetched_by_the_page() {
+        let used: Vec<_> = ROUTES.iter().filter(|route| is_use(route)).map(|route| route.path).collect();
+        assert!(used.contains(&"/api/sessions") && used.contains(&"/api/hosts/{id}"));
+        assert!(!used.contains(&"/api/sessions/{id}/ticket") && !used.contains(&"/api/login"));
+        assert!(ROUTES.iter().filter(|route| route.method == Method::Get).all(|route| !is_use(route)));
+    }
+
+    proptest! {
+        #[test]
+        fn junk_cookies_and_hosts_harm_nothing(text in ".{0,200}") {
+            let _ = (cookie(&text), host_is_ours(&text, &[]));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Whose word about the browser's address is believed (J1). Pure.
+
+use std::net::IpAddr;
+
+/// Networks of trusted proxies.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies(Vec<(IpAddr, u8)>);
+
+impl Proxies {
+    pub fn parse(ranges: &[String]) -> Result<Proxies, String> {
+        ranges
+            .iter()
+            .map(|text| range(text).ok_or_else(|| format!("trusted_proxies: '{text}' is not a CIDR like 10.0.0.0/8")))
+            .collect::<Result<_, _>>()
+            .map(Proxies)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|(network, prefix)| bits(*network, address).is_some_and(|same| same >= u32::from(*prefix)))
+    }
+
+    /// Where the browser is: the last address in `X-Forwarded-For` that is not a trusted proxy's, if a trusted proxy says so.
+    pub fn client(&self, peer: IpAddr, forwarded_for: &str) -> IpAddr {
+        let mut client = peer.to_canonical();
+        let mut claims = forwarded_for.split(',').rev().map(str::trim).filter(|claim| !claim.is_empty());
+        while self.trusts(client) {
+            match claims.next().and_then(|claim| claim.parse::<IpAddr>().ok()) {
+                Some(claimed) => client = claimed.to_canonical(),
+                None => break,
+            }
+        }
+        client
+    }
+}
+
+fn range(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
+    let address: IpAddr = address.parse().ok()?;
+    let widest = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = if prefix.is_empty() { widest } else { prefix.parse().ok()? };
+    (prefix <= widest).then_some((address, prefix))
+}
+
+/// Leading bits that two addresses of one family share.
+fn bits(one: IpAddr, other: IpAddr) -> Option<u32> {
+    match (one, other) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        (IpAddr::V6(a), IpAddr::V6(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn client(trusted: &[&str], peer: &str, header: &str) -> String {
+        let trusted: Vec<String> = trusted.iter().map(ToString::to_string).collect();
+        Proxies::parse(&trusted).unwrap().client(peer.parse().unwrap(), header).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_and_only_about_its_neighbour() {
+        assert_eq!(client(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "11.0.0.1", "1.2.3.4"), "11.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4");
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4"),
+            "1.2.3.4",
+            "the client's own claim stays behind"
+        );
+        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, 10.0.0.2"), "1.2.3.4", "a chain of proxies");
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", "junk"), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", ""), "10.0.0.1");
+        assert_eq!(client(&["fd00::/8"], "fd00::1", "::ffff:1.2.3.4"), "1.2.3.4");
+        assert!(Proxies::parse(&["10.0.0.0/33".into()]).is_err() && Proxies::parse(&["x".into()]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_has_an_answer(text in ".{0,100}") {
+            let _ = client(&["0.0.0.0/0"], "10.0.0.1", &text);
+        }
+    }
+}

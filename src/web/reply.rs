@@ -1,0 +1,202 @@
+//! An answer as bytes. Every one carries the hardening headers (D4, D5, D6): there is no other way to make one.
+
+use super::assets::Asset;
+use super::guard;
+use super::head::Bad;
+use crate::api::{Answer, Content, Cookie, Problem};
+use std::fmt::Write as _;
+
+/// D4: scripts, styles and connections of our own origin, and nothing else.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), \
+microphone=(), midi=(), payment=(), serial=(), usb=(), clipboard-read=(self), clipboard-write=(self)";
+
+pub enum Body {
+    Nothing,
+    Bytes(Vec<u8>),
+    Embedded(&'static [u8]),
+}
+
+impl Body {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Nothing => &[],
+            Body::Bytes(bytes) => bytes,
+            Body::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+pub struct Reply {
+    pub status: u16,
+    /// Lines of this answer alone.
+    lines: Vec<(&'static str, String)>,
+    kind: Option<&'static str>,
+    cache: &'static str,
+    pub body: Body,
+}
+
+const NO_STORE: &str = "no-store";
+
+impl Reply {
+    fn new(status: u16) -> Reply {
+        Reply { status, lines: Vec::new(), kind: None, cache: NO_STORE, body: Body::Nothing }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        self.lines.push((name, value.into()));
+        self
+    }
+
+    fn json(status: u16, body: Vec<u8>) -> Reply {
+        Reply { kind: Some("application/json"), body: Body::Bytes(body), ..Reply::new(status) }
+    }
+
+    pub fn answer(answer: Answer) -> Reply {
+        let reply = match answer.content {
+            Content::Nothing => Reply::new(answer.status),
+            Content::Json(bytes) => Reply::json(answer.status, bytes),
+            Content::Pem(text) => {
+                let (kind, body) = (Some("application/x-pem-file"), Body::Bytes(text.into_bytes()));
+                Reply { kind, body, ..Reply::new(answer.status) }
+                    .with("content-disposition", "attachment; filename=\"footbridge-ca.pem\"")
+            }
+        };
+        match answer.cookie {
+            Cookie::Keep => reply,
+            Cookie::Set(value) => reply.with("set-cookie", guard::set_cookie(&value)),
+            Cookie::Clear => reply.with("set-cookie", guard::clear_cookie()),
+        }
+    }
+
+    pub fn problem(problem: &Problem) -> Reply {
+        let mut reply = Reply::json(problem.status, problem.body());
+        if let Some(after) = problem.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            reply = reply.with("retry-after", seconds.max(1).to_string());
+        }
+        if problem.clear_cookie {
+            reply = reply.with("set-cookie", guard::clear_cookie());
+        }
+        reply
+    }
+
+    pub fn bad(bad: Bad) -> Reply {
+        let code = if matches!(bad.status, 413 | 414 | 431) { "too_large" } else { "bad_request" };
+        Reply::problem(&Problem::new(bad.status, code, bad.why, ""))
+    }
+
+    /// A file of the page, or word that the browser has it already.
+    pub fn asset(asset: &'static Asset, takes_gzip: bool, known: Option<&str>) -> Reply {
+        let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+        if known == Some(asset.etag) {
+            return Reply { cache, ..Reply::new(304) }.with("etag", asset.etag);
+        }
+        let reply = Reply { kind: Some(asset.kind), cache, ..Reply::new(200) }
+            .with("etag", asset.etag)
+            .with("vary", "accept-encoding");
+        if takes_gzip {
+            return Reply { body: Body::Embedded(asset.gzipped), ..reply }.with("content-encoding", "gzip");
+        }
+        match asset.inflated() {
+            Some(bytes) => Reply { body: Body::Bytes(bytes), ..reply },
+            None => Reply::problem(&Problem::internal(&"a file of the page does not unpack")),
+        }
+    }
+
+    pub fn switching(accept: String) -> Reply {
+        Reply::new(101).with("upgrade", "websocket").with("connection", "upgrade").with("sec-websocket-accept", accept)
+    }
+
+    /// The head. `close`: the connection ends after it.
+    pub fn head(&self, hsts: bool, close: bool) -> String {
+        let mut head = String::with_capacity(1536);
+        let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        let mut line = |name: &str, value: &str| {
+            let _ = write!(head, "{name}: {value}\r\n");
+        };
+        if let Some(kind) = self.kind {
+            line("content-type", kind);
+        }
+        if !matches!(self.status, 101 | 204 | 304) {
+            line("content-length", &self.body.bytes().len().to_string());
+        }
+        self.lines.iter().for_each(|(name, value)| line(name, value));
+        line("cache-control", self.cache);
+        line("content-security-policy", POLICY);
+        line("x-frame-options", "DENY");
+        line("x-content-type-options", "nosniff");
+        line("referrer-policy", "no-referrer");
+        line("permissions-policy", PERMISSIONS);
+        line("cross-origin-opener-policy", "same-origin");
+        line("cross-origin-resource-policy", "same-origin");
+        line("cross-origin-embedder-policy", "require-corp");
+        if hsts {
+            line("strict-transport-security", "max-age=31536000");
+        }
+        if close && self.status != 101 {
+            line("connection", "close");
+        }
+        head.push_str("\r\n");
+        head
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wait_is_rounded_up_and_never_nought() {
+        let lines =
+            |millis| Reply::problem(&Problem::too_many("", "", Duration::from_millis(millis))).head(false, false);
+        assert!(
+            lines(1).contains("retry-after: 1\r\n")
+                && lines(1001).contains("retry-after: 2\r\n")
+                && lines(0).contains("retry-after: 1\r\n")
+        );
+    }
+
+    #[test]
+    fn hsts_is_said_only_when_told() {
+        let reply = Reply::bad(Bad { status: 400, why: "x" });
+        assert!(
+            !reply.head(false, true).contains("strict-transport")
+                && reply.head(true, true).contains("strict-transport")
+        );
+        assert!(reply.head(false, true).contains("connection: close\r\n"));
+    }
+}
