@@ -1,0 +1,312 @@
+//! What the owner of the box orders from its command line. The same functions run behind the 0600 socket of a running server and
+//! directly when none runs, because one process owns the store.
+
+use super::config::Config;
+use super::serve::{Rooms, prepare};
+use super::{Outcome, prompt, say};
+use crate::audit;
+use crate::auth::{Auth, Refusal};
+use crate::bridge::Registry;
+use crate::clock;
+use crate::limits;
+use crate::random::Id;
+use crate::secret::Secret;
+use crate::ssh::known_hosts;
+use crate::store::{KnownHostKey, Role, Store};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    Setup,
+    UserList,
+    UserAdd {
+        name: String,
+        role: Role,
+        #[serde(skip)]
+        password_file: Option<PathBuf>,
+    },
+    HostkeyList,
+    HostkeyAdd {
+        #[serde(skip)]
+        file: PathBuf,
+    },
+    HostkeyRemove {
+        id: Id,
+    },
+    SessionList,
+    SessionEnd {
+        id: Id,
+    },
+    CertShow,
+}
+
+/// What an order is carried out with.
+pub struct Office {
+    pub auth: Arc<Auth>,
+    pub store: Arc<Store>,
+    pub data: PathBuf,
+    /// Only a running server has sessions and a certificate.
+    pub running: Option<Running>,
+}
+
+pub struct Running {
+    pub registry: Arc<Registry>,
+    pub fingerprint: String,
+    pub ca_pem: Option<String>,
+}
+
+type Told = Result<String, String>;
+
+/// An order as it goes over the socket: one line of JSON, with the secret or the file's text beside it.
+#[derive(Deserialize)]
+struct Letter {
+    order: Order,
+    text: Option<Secret>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    Done(String),
+    Refused(String),
+}
+
+pub fn setup(config: &Config) -> Outcome {
+    order(config, Order::Setup)
+}
+
+/// Carries out an order: by the server that runs, else by ourselves.
+pub fn order(config: &Config, order: Order) -> Outcome {
+    let text = enclosure(&order)?;
+    let told = match UnixStream::connect(socket_path(&config.data)) {
+        Ok(server) => ask(server, &order, text.as_ref())?,
+        Err(_) => {
+            prepare(&config.data)?;
+            perform(&Rooms::open(config)?.office(None), order, text)
+        }
+    };
+    match told {
+        Ok(text) => say(&text),
+        Err(why) => {
+            eprintln!("footbridge: {why}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+pub fn socket_path(data: &Path) -> PathBuf {
+    data.join("admin.sock")
+}
+
+/// What must be read on the caller's side: a password, or a file.
+fn enclosure(order: &Order) -> Result<Option<Secret>, String> {
+    match order {
+        Order::UserAdd { password_file, .. } => prompt::new_password(password_file.as_deref()).map(Some),
+        Order::HostkeyAdd { file } => read_text(file).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn read_text(file: &Path) -> Result<Secret, String> {
+    let mut text = String::new();
+    let source: Box<dyn Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ => Box::new(std::fs::File::open(file).map_err(|error| format!("{}: {error}", file.display()))?),
+    };
+    let most = limits::ADMIN_LETTER_BYTES as u64 / 2;
+    source.take(most).read_to_string(&mut text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Secret::from(text))
+}
+
+fn ask(mut server: UnixStream, order: &Order, text: Option<&Secret>) -> Result<Told, String> {
+    let broken = |error: std::io::Error| format!("the running server did not answer: {error}");
+    let text = text.and_then(Secret::expose_str);
+    let letter = Zeroizing::new(serde_json::json!({"order": order, "text": text}).to_string());
+    server.write_all(letter.as_bytes()).and_then(|()| server.write_all(b"\n")).map_err(broken)?;
+    let mut line = String::new();
+    BufReader::new(server).read_line(&mut line).map_err(broken)?;
+    match serde_json::from_str(&line) {
+        Ok(Reply::Done(text)) => Ok(Ok(text)),
+        Ok(Reply::Refused(why)) => Ok(Err(why)),
+        Err(_) => Err("the running server is of another version; restart it".into()),
+    }
+}
+
+/// Listens for orders as long as the server runs. Its directory is 0700 and the socket 0600: whoever can connect owns the box.
+pub fn attend(listener: &UnixListener, office: &Office) {
+    for caller in listener.incoming() {
+        match caller {
+            Ok(caller) => {
+                if let Err(error) = answer(caller, office) {
+                    log::warn!("an order on the admin socket was lost: {error}");
+                }
+            }
+            Err(error) => {
+                log::warn!("the admin socket: {error}");
+                std::thread::sleep(limits::ACCEPT_PAUSE);
+            }
+        }
+    }
+}
+
+fn answer(mut caller: UnixStream, office: &Office) -> std::io::Result<()> {
+    caller.set_read_timeout(Some(limits::ADMIN_DEADLINE))?;
+    caller.set_write_timeout(Some(limits::ADMIN_DEADLINE))?;
+    let mut line = Zeroizing::new(Vec::new());
+    BufReader::new(&caller).take(limits::ADMIN_LETTER_BYTES as u64).read_until(b'\n', &mut line)?;
+    let told = match serde_json::from_slice::<Letter>(&line) {
+        Ok(letter) => perform(office, letter.order, letter.text),
+        Err(_) => Err("the running server does not know this order; is it of the same version?".into()),
+    };
+    let reply = match told {
+        Ok(text) => Reply::Done(text),
+        Err(why) => Reply::Refused(why),
+    };
+    caller.write_all(serde_json::to_string(&reply)?.as_bytes())?;
+    caller.write_all(b"\n")
+}
+
+/// The one place where orders become deeds.
+pub fn perform(office: &Office, order: Order, text: Option<Secret>) -> Told {
+    match order {
+        Order::Setup => fresh_claim_code(office),
+        Order::UserList => user_list(office),
+        Order::UserAdd { name, role, .. } => user_add(office, &name, role, text),
+        Order::HostkeyList => hostkey_list(office),
+        Order::HostkeyAdd { .. } => hostkey_add(office, text),
+        Order::HostkeyRemove { id } => hostkey_remove(office, id),
+        Order::SessionList => session_list(office),
+        Order::SessionEnd { id } => session_end(office, id),
+        Order::CertShow => cert_show(office),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn fresh_claim_code(office: &Office) -> Told {
+    if office.auth.claimed() {
+        return Err("there is an administrator already; use 'footbridge user add' for more".into());
+    }
+    let code = Auth::new_claim_code(&office.data).map_err(failed)?;
+    audit::note("cli.setup", &[]);
+    Ok(format!("claim-code {code}\n"))
+}
+
+fn user_list(office: &Office) -> Told {
+    let mut users = office.store.users().map_err(failed)?;
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut lines = String::new();
+    for user in users {
+        let role = serde_json::to_value(user.role).map_err(failed)?;
+        let disabled = if user.disabled { "  disabled" } else { "" };
+        let _ = writeln!(lines, "{}  {}  {}{disabled}", user.id, user.name, role.as_str().unwrap_or_default());
+    }
+    Ok(lines)
+}
+
+fn user_add(office: &Office, name: &str, role: Role, password: Option<Secret>) -> Told {
+    let password = password.ok_or("a password is needed")?;
+    let user = office.auth.add_user(name, role, &password, &clock::now()).map_err(|refusal| match refusal {
+        Refusal::Weak { message, .. } => message,
+        Refusal::NameTaken => format!("the name '{name}' is taken"),
+        _ => "the user could not be added; the log says more".into(),
+    })?;
+    audit::note("cli.user.add", &[("user", &user.name)]);
+    Ok(format!("{}  {}\n", user.id, user.name))
+}
+
+fn hostkey_list(office: &Office) -> Told {
+    let mut keys = office.store.all_host_keys().map_err(failed)?;
+    keys.sort_by(|a, b| (&a.address, a.port, a.user).cmp(&(&b.address, b.port, b.user)));
+    let mut lines = String::new();
+    for key in keys {
+        let whose = key.user.map_or_else(|| "everybody".into(), |user| format!("user {user}"));
+        let algorithm = key.algorithm.as_deref().unwrap_or("any");
+        let _ = writeln!(
+            lines,
+            "{}  {} port {}  {algorithm}  {}  for {whose}",
+            key.id, key.address, key.port, key.fingerprint
+        );
+    }
+    Ok(lines)
+}
+
+fn hostkey_add(office: &Office, text: Option<Secret>) -> Told {
+    let text = text.ok_or("a known_hosts file is needed")?;
+    let (lines, skipped) = known_hosts::parse(text.expose_str().ok_or("the file is not UTF-8 text")?);
+    let added = clock::today();
+    let keys: Vec<KnownHostKey> = lines
+        .into_iter()
+        .map(|line| KnownHostKey {
+            id: Id::random(),
+            user: None,
+            address: line.address.to_lowercase(),
+            port: line.port,
+            algorithm: Some(line.algorithm),
+            fingerprint: line.fingerprint,
+            added,
+        })
+        .collect();
+    let new = office.store.add_host_keys(&keys).map_err(failed)?;
+    audit::note("cli.hostkey.add", &[("count", &new.to_string())]);
+    let mut told = format!("{new} host keys pinned for everybody\n");
+    for line in skipped {
+        let _ = writeln!(told, "line {} is skipped: {}", line.line, line.why);
+    }
+    Ok(told)
+}
+
+/// By its id alone: whoever holds the box may remove any user's.
+fn hostkey_remove(office: &Office, id: Id) -> Told {
+    let keys = office.store.all_host_keys().map_err(failed)?;
+    let key = keys.into_iter().find(|key| key.id == id).ok_or("there is no host key with this id")?;
+    office.store.delete_host_key(key.user, id).map_err(failed)?;
+    audit::note("cli.hostkey.remove", &[("host", &key.address), ("fingerprint", &key.fingerprint)]);
+    Ok(format!("removed {} of {} port {}\n", key.fingerprint, key.address, key.port))
+}
+
+fn running(office: &Office) -> Result<&Running, String> {
+    office.running.as_ref().ok_or_else(|| "no server runs, so there are no sessions".into())
+}
+
+fn session_list(office: &Office) -> Told {
+    let mut lines = String::new();
+    for session in running(office)?.registry.all() {
+        let shown = session.summary();
+        let phase = serde_json::to_value(shown.state).map_err(failed)?;
+        let _ = writeln!(
+            lines,
+            "{}  {}  port {}  {}  viewers {}  user {}",
+            shown.id,
+            shown.title,
+            shown.port,
+            phase.as_str().unwrap_or_default(),
+            shown.viewers,
+            session.facts.owner
+        );
+    }
+    Ok(lines)
+}
+
+fn session_end(office: &Office, id: Id) -> Told {
+    let registry = &running(office)?.registry;
+    let session =
+        registry.all().into_iter().find(|session| session.facts.id == id).ok_or("there is no session with this id")?;
+    registry.end(&session);
+    audit::note("cli.session.end", &[("session", &id.to_string())]);
+    Ok("ended\n".into())
+}
+
+fn cert_show(office: &Office) -> Told {
+    let running = running(office).map_err(|_| "no server runs; start it, it prints its fingerprint")?;
+    Ok(format!("certificate sha256:{}\n{}", running.fingerprint, running.ca_pem.as_deref().unwrap_or_default()))
+}

@@ -1,0 +1,168 @@
+//! The command line: words in, an [`Invocation`] out. Pure.
+
+use super::admin::Order;
+use super::config::nearest;
+use crate::store::Role;
+use std::path::PathBuf;
+
+#[derive(Debug, PartialEq)]
+pub struct Invocation {
+    pub config: Option<PathBuf>,
+    /// `--key value` for any key of the configuration.
+    pub overrides: Vec<(String, String)>,
+    pub command: Command,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    Serve,
+    Setup,
+    Doctor,
+    ShowConfig,
+    Version,
+    Help(&'static str),
+    Admin(Order),
+}
+
+const COMMANDS: [&str; 10] =
+    ["serve", "setup", "doctor", "config", "user", "hostkey", "session", "version", "help", "cert"];
+
+pub const HELP: &str = "\
+Footbridge: SSH terminals in the browser, from one small box.
+
+  footbridge [serve]                 serve the page (this is what you want)
+  footbridge setup                   print a fresh claim code, while there is no administrator
+  footbridge doctor                  check modes, clock, entropy, space, certificate and configuration
+  footbridge config                  print every key of the configuration and its value
+
+  footbridge user list
+  footbridge user add NAME [--role administrator|user|command-only] [--password-file FILE]
+  footbridge hostkey list
+  footbridge hostkey add FILE        pin host keys for everybody, from a known_hosts file ('-' is standard input)
+  footbridge hostkey remove ID
+  footbridge session list
+  footbridge session end ID
+  footbridge cert show               the certificate's fingerprint and the box's own CA
+  footbridge version
+
+Options for every command:
+  --config FILE                      read FILE (TOML); also FOOTBRIDGE_CONFIG
+  --KEY VALUE                        set one key, for instance --listen 127.0.0.1:8443 or --data /srv/footbridge
+Every key can also be set in the environment: FOOTBRIDGE_LISTEN, FOOTBRIDGE_DATA, ...
+The command line wins over the environment, and the environment over the file.
+
+First start: open the printed https address, compare the certificate's fingerprint with the printed one, and make the
+first administrator with the printed claim code. The commands above work while the server runs.
+";
+
+pub fn parse(words: impl Iterator<Item = String>) -> Result<Invocation, String> {
+    let mut invocation = Invocation { config: None, overrides: Vec::new(), command: Command::Serve };
+    let mut plain = Vec::new();
+    let mut words = words;
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-h" | "--help" => plain.insert(0, "help".to_owned()),
+            "-V" | "--version" => plain.insert(0, "version".to_owned()),
+            "--" => plain.extend(words.by_ref()),
+            _ => match word.strip_prefix("--") {
+                Some(option) => {
+                    let (name, value) = option_and_value(option, &mut words)?;
+                    match name.as_str() {
+                        "config" => invocation.config = Some(value.into()),
+                        _ => invocation.overrides.push((name.replace('-', "_"), value)),
+                    }
+                }
+                None => plain.push(word),
+            },
+        }
+    }
+    invocation.command = command(&plain, &mut invocation.overrides)?;
+    Ok(invocation)
+}
+
+fn option_and_value(option: &str, words: &mut impl Iterator<Item = String>) -> Result<(String, String), String> {
+    match option.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => words.next().map(|value| (option.to_owned(), value)).ok_or_else(|| format!("--{option} needs a value")),
+    }
+}
+
+fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Command, String> {
+    let words: Vec<&str> = plain.iter().map(String::as_str).collect();
+    let order = match words.as_slice() {
+        [] | ["serve"] => return Ok(Command::Serve),
+        ["help", ..] => return Ok(Command::Help(HELP)),
+        ["version", ..] => return Ok(Command::Version),
+        ["setup"] => return Ok(Command::Setup),
+        ["doctor"] => return Ok(Command::Doctor),
+        ["config"] => return Ok(Command::ShowConfig),
+        ["user", "list"] => Order::UserList,
+        ["user", "add", name] => user_add(name, options)?,
+        ["hostkey", "list"] => Order::HostkeyList,
+        ["hostkey", "add", file] => Order::HostkeyAdd { file: (*file).into() },
+        ["hostkey", "remove", id] => Order::HostkeyRemove { id: identifier(id)? },
+        ["session", "list"] => Order::SessionList,
+        ["session", "end", id] => Order::SessionEnd { id: identifier(id)? },
+        ["cert", "show"] => Order::CertShow,
+        [noun @ ("user" | "hostkey" | "session" | "cert"), ..] => {
+            return Err(format!("'{noun}' takes other words than these; see footbridge help"));
+        }
+        [word, ..] if COMMANDS.contains(word) => {
+            return Err(format!("'{word}' takes no more words; see footbridge help"));
+        }
+        [word, ..] => return Err(format!("there is no command '{word}'{}", nearest(word, COMMANDS.into_iter()))),
+    };
+    Ok(Command::Admin(order))
+}
+
+fn user_add(name: &str, options: &mut Vec<(String, String)>) -> Result<Order, String> {
+    let role = match take(options, "role").as_deref() {
+        None | Some("user") => Role::User,
+        Some("administrator") => Role::Administrator,
+        Some("command-only") => Role::CommandOnly,
+        Some(other) => return Err(format!("there is no role '{other}': administrator, user or command-only")),
+    };
+    Ok(Order::UserAdd { name: name.into(), role, password_file: take(options, "password_file").map(PathBuf::from) })
+}
+
+fn take(options: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = options.iter().position(|(key, _)| key == name)?;
+    Some(options.remove(at).1)
+}
+
+fn identifier(text: &str) -> Result<crate::random::Id, String> {
+    text.parse().map_err(|error| format!("'{text}': {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn nothing_means_serve_and_options_may_stand_anywhere() {
+        assert_eq!(parsed("").map(|i| i.command), Ok(Command::Serve));
+        let invocation = parsed("--listen 127.0.0.1:0 serve --data=/x").unwrap();
+        assert_eq!(invocation.command, Command::Serve);
+        assert_eq!(invocation.overrides, [("listen".into(), "127.0.0.1:0".into()), ("data".into(), "/x".into())]);
+    }
+
+    #[test]
+    fn a_wrong_word_gets_the_nearest_right_one() {
+        assert_eq!(parsed("sevre").unwrap_err(), "there is no command 'sevre'; did you mean 'serve'?");
+        assert!(parsed("user ad x").unwrap_err().contains("help"));
+        assert!(parsed("hostkey remove nonsense").unwrap_err().contains("32 lower-case"));
+        assert!(parsed("serve --listen").unwrap_err().contains("needs a value"));
+    }
+
+    #[test]
+    fn a_user_is_added_with_a_role_and_never_with_a_password_in_the_arguments() {
+        let order = Order::UserAdd { name: "ada".into(), role: Role::Administrator, password_file: None };
+        assert_eq!(parsed("user add ada --role administrator").map(|i| i.command), Ok(Command::Admin(order)));
+        assert!(parsed("user add ada hunter2hunter2").is_err());
+        assert!(parsed("user add ada --role god").unwrap_err().contains("no role 'god'"));
+    }
+}

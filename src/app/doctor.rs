@@ -1,0 +1,133 @@
+//! Is the box well (L3)? The checks of modes run at every start too: an unsafe directory is refused with one clear line.
+
+use super::config::Config;
+use crate::clock;
+use crate::limits;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+enum Finding {
+    Well(String),
+    Odd(String),
+    Bad(String),
+}
+
+use Finding::{Bad, Odd, Well};
+
+pub fn doctor(config: &Config) -> ExitCode {
+    let findings = [
+        Well("configuration: every key is known and fits".into()),
+        check_modes(&config.data),
+        check_clock(),
+        check_entropy(),
+        check_space(&config.data),
+        check_certificate(config),
+    ];
+    let mut sick = false;
+    for finding in &findings {
+        match finding {
+            Well(line) => println!("ok    {line}"),
+            Odd(line) => println!("note  {line}"),
+            Bad(line) => {
+                sick = true;
+                println!("BAD   {line}");
+            }
+        }
+    }
+    if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn check_modes(data: &Path) -> Finding {
+    match modes(data) {
+        Ok(files) => Well(format!("modes: {} and its {files} entries belong to their owner alone", data.display())),
+        Err(line) if !data.exists() => Odd(format!("modes: {line}; the first start makes it")),
+        Err(line) => Bad(format!("modes: {line}")),
+    }
+}
+
+/// Every directory 0700, every file 0600, all ours. Answers how many there are, or the first one that is not so.
+pub fn modes(data: &Path) -> Result<usize, String> {
+    let entry = fs::symlink_metadata(data).map_err(|error| format!("{}: {error}", data.display()))?;
+    let (mode, owner) = (entry.mode() & 0o777, entry.uid());
+    let wanted = if entry.is_dir() { 0o700 } else { 0o600 };
+    if mode & !wanted != 0 {
+        return Err(format!("{} has mode {mode:03o}, which lets others in; chmod {wanted:03o} it", data.display()));
+    }
+    if owner != rustix::process::geteuid().as_raw() {
+        return Err(format!("{} belongs to user {owner}, not to the one that runs this", data.display()));
+    }
+    if !entry.is_dir() {
+        return Ok(1);
+    }
+    let inside = fs::read_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
+    inside.flatten().try_fold(0, |sum, child| modes(&child.path()).map(|count| sum + count))
+}
+
+fn check_clock() -> Finding {
+    match clock::now().is_plausible() {
+        true => Well("clock: plausible".into()),
+        false => {
+            Odd("clock: it is before this program was made. Sign-in works; certificates and times will look wrong"
+                .into())
+        }
+    }
+}
+
+fn check_entropy() -> Finding {
+    let mut byte = [0];
+    match getrandom::fill(&mut byte) {
+        Ok(()) => Well("entropy: the kernel gives randomness".into()),
+        Err(error) => Bad(format!("entropy: {error}")),
+    }
+}
+
+fn check_space(data: &Path) -> Finding {
+    let place = if data.exists() { data } else { Path::new("/") };
+    match rustix::fs::statvfs(place) {
+        Ok(disk) => {
+            let free = disk.f_bavail * disk.f_frsize / (1024 * 1024);
+            if free < limits::FREE_MIB {
+                Bad(format!("space: only {free} MiB are free"))
+            } else {
+                Well(format!("space: {free} MiB are free"))
+            }
+        }
+        Err(error) => Bad(format!("space: {}: {error}", place.display())),
+    }
+}
+
+fn check_certificate(config: &Config) -> Finding {
+    match (&config.certificate, &config.private_key) {
+        (Some(chain), Some(key)) => match crate::door::check_certificate(chain, key) {
+            Ok(()) => Well("certificate: yours is readable and its key fits".into()),
+            Err(error) => Bad(format!("certificate: {error}")),
+        },
+        _ => Well("certificate: the box makes and renews its own".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_that_others_can_read_is_found_wherever_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("tls");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("key"), "x").unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(place.path(), 0o700);
+        mode(&inner, 0o700);
+        mode(&inner.join("key"), 0o600);
+        assert_eq!(modes(place.path()), Ok(1));
+        mode(&inner.join("key"), 0o640);
+        assert!(modes(place.path()).unwrap_err().contains("mode 640"));
+        mode(&inner.join("key"), 0o600);
+        mode(place.path(), 0o755);
+        assert!(modes(place.path()).unwrap_err().contains("chmod 700"));
+    }
+}

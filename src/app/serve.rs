@@ -1,0 +1,226 @@
+//! `footbridge serve`: puts the rooms together, prints where the page is, and serves until it is told to stop.
+
+use super::admin::{self, Office, Running};
+use super::config::Config;
+use super::{Outcome, doctor};
+use crate::api::Context;
+use crate::audit;
+use crate::auth::{self, Auth};
+use crate::bridge::Registry;
+use crate::clock;
+use crate::door::{self, Door};
+use crate::limits;
+use crate::store::Store;
+use crate::vault::DeviceKey;
+use crate::web::{self, Proxies, Site};
+use crate::wire::Wire;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What stands on the shelf, and the sessions.
+pub struct Rooms {
+    data: PathBuf,
+    auth: Arc<Auth>,
+    store: Arc<Store>,
+    registry: Arc<Registry>,
+}
+
+impl Rooms {
+    pub fn open(config: &Config) -> Result<Rooms, String> {
+        let data = config.data.clone();
+        let device = Arc::new(DeviceKey::load_or_make(&data).map_err(told)?);
+        audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
+        let store = Arc::new(Store::open(&data, device.derive("store")).map_err(told)?);
+        let settings = auth::Settings {
+            login_absolute: Duration::from_secs(config.login_hours * 3600),
+            login_idle: Duration::from_secs(config.login_idle_minutes * 60),
+            failures: config.login_failures,
+            window: limits::LOGIN_FAILURE_WINDOW,
+            lock_after: config.lockout_failures,
+            lock_for: Duration::from_secs(config.lockout_minutes * 60),
+        };
+        let auth = Arc::new(Auth::new(store.clone(), device, &data, settings).map_err(told)?);
+        let registry = Arc::new(Registry::new(config.sessions()?, store.clone()));
+        Ok(Rooms { data, auth, store, registry })
+    }
+
+    pub fn office(&self, running: Option<Running>) -> Office {
+        Office { auth: self.auth.clone(), store: self.store.clone(), data: self.data.clone(), running }
+    }
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+pub fn serve(config: &Config) -> Outcome {
+    start_log(config)?;
+    harden();
+    prepare(&config.data)?;
+    let rooms = Rooms::open(config)?;
+    let door = Arc::new(Door::open(door_settings(config)).map_err(told)?);
+    let context = Context {
+        auth: rooms.auth.clone(),
+        store: rooms.store.clone(),
+        registry: rooms.registry.clone(),
+        ca_pem: door.ca_pem(),
+    };
+    let proxies = Proxies::parse(&config.trusted_proxies)?;
+    let site =
+        Arc::new(Site { context: Arc::new(context), names: door.names(), proxies, hsts: config.certificate.is_some() });
+    start_office(&rooms, &door)?;
+    start_keeper(&rooms, &door)?;
+    announce(&rooms, &door)?;
+    audit::note("serve.start", &[("version", env!("CARGO_PKG_VERSION"))]);
+    door.run(Arc::new(move |wire: Box<dyn Wire>| web::serve(wire, &site)));
+    say_goodbye(&rooms);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(config: &Config) -> Result<(), String> {
+    simple_logger::SimpleLogger::new()
+        .with_level(config.log)
+        .with_module_level("russh", log::LevelFilter::Error)
+        .init()
+        .map_err(told)
+}
+
+/// Nothing of this process is for anybody else: no core file, no debugger, no file that others can read.
+fn harden() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        log::warn!("core files cannot be forbidden: {error}");
+    }
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        log::warn!("the process's memory cannot be closed to others: {error}");
+    }
+}
+
+/// The data directory: made if missing, tightened if it is empty, refused if others can read what is in it.
+pub fn prepare(data: &Path) -> Result<(), String> {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let shown = data.display();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| format!("{shown}: {error}"))?;
+    let empty = fs::read_dir(data).map_err(|error| format!("{shown}: {error}"))?.next().is_none();
+    let mine = fs::metadata(data).is_ok_and(|entry| entry.uid() == rustix::process::geteuid().as_raw());
+    if empty && mine {
+        fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(|error| format!("{shown}: {error}"))?;
+    }
+    doctor::modes(data).map(drop)
+}
+
+fn door_settings(config: &Config) -> door::Settings {
+    door::Settings {
+        listen: config.listen,
+        http_listen: config.http_listen,
+        certificate: config.certificate.clone().zip(config.private_key.clone()),
+        names: config.names.clone(),
+        connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        connections_anonymous: config.connections_anonymous,
+        data_dir: config.data.clone(),
+    }
+}
+
+/// The command line's way in. A stale socket of a process that was killed gives way; the store's lock has told us that we are alone.
+fn start_office(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
+    let path = admin::socket_path(&rooms.data);
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(told)?;
+    let running = Running { registry: rooms.registry.clone(), fingerprint: door.fingerprint(), ca_pem: door.ca_pem() };
+    let office = rooms.office(Some(running));
+    let thread = thread::Builder::new().name("admin".into()).stack_size(limits::CONNECTION_STACK_BYTES);
+    thread.spawn(move || admin::attend(&listener, &office)).map(drop).map_err(told)
+}
+
+/// The housekeeper: signals at once, old things every few seconds.
+fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let signal = |number| -> Result<UnixStream, String> {
+        let (ours, theirs) = UnixStream::pair().map_err(told)?;
+        signal_hook::low_level::pipe::register(number, theirs).map_err(told)?;
+        ours.set_nonblocking(true).map_err(told)?;
+        Ok(ours)
+    };
+    let (hup, term, int) = (signal(SIGHUP)?, signal(SIGTERM)?, signal(SIGINT)?);
+    let (auth, registry, door) = (rooms.auth.clone(), rooms.registry.clone(), door.clone());
+    let thread = thread::Builder::new().name("keeper".into()).stack_size(limits::CONNECTION_STACK_BYTES);
+    let keep = move || {
+        loop {
+            wait_for_signal(&[&hup, &term, &int]);
+            if rang(&term) || rang(&int) {
+                log::info!("told to stop");
+                door.stop();
+                return;
+            }
+            if rang(&hup) {
+                match door.reload() {
+                    Ok(()) => log::info!("the certificate is read again"),
+                    Err(error) => log::error!("the certificate is kept as it was: {error}"),
+                }
+            }
+            let now = clock::now();
+            auth.sweep(now.since_boot);
+            registry.sweep(now.since_boot);
+            door.renew_if_due(&now);
+        }
+    };
+    thread.spawn(keep).map(drop).map_err(told)
+}
+
+fn wait_for_signal(pipes: &[&UnixStream; 3]) {
+    let mut fds = pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN));
+    let sweep = Timespec { tv_sec: limits::SWEEP.as_secs() as _, tv_nsec: 0 };
+    let _ = poll(&mut fds, Some(&sweep));
+}
+
+fn rang(mut pipe: &UnixStream) -> bool {
+    let mut bytes = [0; 16];
+    matches!(pipe.read(&mut bytes), Ok(count) if count > 0)
+}
+
+/// The lines that a person and a script read. Nothing else goes to standard output.
+fn announce(rooms: &Rooms, door: &Door) -> Result<(), String> {
+    let mut lines =
+        format!("listening https://{}\ncertificate sha256:{}\n", visible(door.address()), door.fingerprint());
+    if !rooms.auth.claimed() {
+        lines += &format!("claim-code {}\n", Auth::new_claim_code(&rooms.data).map_err(told)?);
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+    Ok(())
+}
+
+/// An address that a browser can open: "any" becomes the one the box has towards the network.
+fn visible(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    // Connecting a datagram socket sends nothing; it only asks the kernel for the route.
+    let outward = UdpSocket::bind("0.0.0.0:0")
+        .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
+    let ip = outward.map_or(IpAddr::from([127, 0, 0, 1]), |found| found.ip());
+    SocketAddr::new(ip, address.port())
+}
+
+/// Terminals end, and their viewers hear it, before the process goes.
+fn say_goodbye(rooms: &Rooms) {
+    audit::note("serve.stop", &[]);
+    rooms.registry.end_everything();
+    let until = Instant::now() + limits::GOING_DOWN;
+    while rooms.registry.running() > 0 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = fs::remove_file(admin::socket_path(&rooms.data));
+}
