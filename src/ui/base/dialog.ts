@@ -1,0 +1,96 @@
+// Dialogs on the browser's own <dialog>: it keeps the focus inside and the rest of the page inert.
+
+import { h, icon } from './dom';
+import { t } from './text';
+
+export interface Action<V extends string = string> {
+  label: string;
+  kind?: 'primary' | 'danger';
+  /** What the dialog answers; without one it answers null, as Escape does. */
+  value?: V;
+  /** Does the work; the dialog closes only when it answers true. */
+  submit?: () => Promise<boolean> | boolean;
+}
+
+export interface DialogOptions<V extends string = string> {
+  title: string;
+  body: HTMLElement;
+  actions: Action<V>[];
+  wide?: boolean;
+  /** For questions about danger: a screen reader reads the whole text at once. */
+  alert?: boolean;
+}
+
+let made = 0;
+
+export function openDialog<V extends string = string>(options: DialogOptions<V>): Promise<V | null> {
+  const before = document.activeElement;
+  return new Promise((resolve) => {
+    const close = (value: V | null): void => {
+      dialog.close();
+      dialog.remove();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      resolve(value);
+    };
+    const buttons = options.actions.map((action) => actionButton(action, close));
+    const dialog = build(options, buttons, close);
+    document.body.append(dialog);
+    dialog.showModal();
+    firstFocus(dialog, options, buttons);
+  });
+}
+
+function build<V extends string>(options: DialogOptions<V>, buttons: HTMLElement[], close: (value: V | null) => void): HTMLDialogElement {
+  const id = `dialog-${++made}`;
+  const bodyId = `${id}-body`;
+  const closing = h('button', { type: 'button', class: 'button quiet icon-only', 'aria-label': t('base.close'), on: { click: () => close(null) } }, icon('close'));
+  const dialog = h(
+    'dialog',
+    { class: options.wide ? 'dialog wide' : 'dialog', 'aria-labelledby': id, role: options.alert ? 'alertdialog' : null, 'aria-describedby': options.alert ? bodyId : null },
+    h('header', { class: 'dialog-head' }, h('h2', { id }, options.title), closing),
+    h('div', { class: 'dialog-body', id: bodyId }, options.body),
+    h('footer', { class: 'dialog-actions' }, ...buttons),
+  ) as HTMLDialogElement;
+  // Enter in a field of a form does what the primary button does; a form needs a submit button for that.
+  if (options.body instanceof HTMLFormElement) options.body.append(h('button', { type: 'submit', hidden: true, tabindex: '-1' }));
+  options.body.addEventListener('submit', (event) => {
+    event.preventDefault();
+    buttons[options.actions.findIndex((action) => action.kind === 'primary')]?.click();
+  });
+  dialog.addEventListener('cancel', (event) => {
+    event.preventDefault();
+    close(null);
+  });
+  return dialog;
+}
+
+function actionButton<V extends string>(action: Action<V>, close: (value: V | null) => void): HTMLButtonElement {
+  const button = h('button', { type: 'button', class: `button ${action.kind ?? ''}`.trim() }, action.label) as HTMLButtonElement;
+  button.addEventListener('click', () => void press());
+  return button;
+
+  async function press(): Promise<void> {
+    if (button.disabled) return;
+    button.disabled = true;
+    button.classList.add('busy');
+    try {
+      if (!action.submit || (await action.submit())) close(action.value ?? null);
+    } finally {
+      button.disabled = false;
+      button.classList.remove('busy');
+    }
+  }
+}
+
+/** The first field, else the safest button: never the closing cross, which says nothing. */
+function firstFocus<V extends string>(dialog: HTMLDialogElement, options: DialogOptions<V>, buttons: HTMLElement[]): void {
+  const fields = dialog.querySelectorAll<HTMLElement>('.dialog-body :is(input, select, textarea, button):not([type="hidden"], [tabindex="-1"], [hidden], :disabled)');
+  const safe = options.actions.findIndex((action) => action.kind !== 'danger');
+  (fields[0] ?? buttons[options.actions.findIndex((action) => action.kind === 'primary')] ?? buttons[safe] ?? buttons[0])?.focus();
+}
+
+export async function confirmDanger(options: { title: string; text: string; action: string }): Promise<boolean> {
+  const body = h('p', { class: 'dialog-text' }, options.text);
+  const value = await openDialog({ title: options.title, body, alert: true, actions: [{ label: t('base.cancel') }, { label: options.action, kind: 'danger', value: 'yes' }] });
+  return value === 'yes';
+}

@@ -1,0 +1,69 @@
+// The shapes of docs/API.md.
+
+export interface User {
+  id: string;
+  name: string;
+  role: string;
+}
+
+export interface State {
+  claimed: boolean;
+  version: string;
+  time: number;
+  clock_ok: boolean;
+  user: User | null;
+  csrf: string | null;
+  limits: { terminals_per_user: number; password_min: number; password_max: number; ring_bytes: number };
+}
+
+export interface Host {
+  id: string;
+  label: string;
+  address: string;
+  port: number;
+  user: string;
+  credential_id: string | null;
+  created: number;
+  last_used: number | null;
+  tags: string[];
+  favourite: boolean;
+  colour: string;
+  notes: string;
+  osc52: boolean;
+}
+
+export interface Credential {
+  id: string;
+  label: string;
+  kind: 'key' | 'password';
+  algorithm: string | null;
+  public_key: string | null;
+  fingerprint: string | null;
+  created: number;
+  used_by: number;
+}
+
+export interface HostKey {
+  id: string;
+  address: string;
+  port: number;
+  algorithm: string | null;
+  fingerprint: string;
+  global: boolean;
+  added: number;
+}
+
+export interface Session {
+  id: string;
+  host_id: string | null;
+  title: string;
+  address: string;
+  port: number;
+  user: string;
+  state: 'connecting' | 'asking' | 'live' | 'ended';
+  started: number;
+  viewers: number;
+  cols: number;
+  rows: number;
+  end_offset: number;
+}

@@ -1,0 +1,35 @@
+// The page: asks the box what it is and who is there, and shows the one screen that follows.
+
+import { ApiError, api } from './base/api';
+import { clear, h } from './base/dom';
+import { loadSettings, lookBeforeSignIn } from './base/settings';
+import type { State } from './base/types';
+import { failingCard } from './start/common';
+import { showClaim, showSignIn } from './start/index';
+import { type Work, openWork } from './work/index';
+
+const root = document.getElementById('root') ?? document.body.appendChild(h('div', { id: 'root' }));
+let work: Work | null = null;
+
+async function boot(): Promise<void> {
+  work?.destroy();
+  work = null;
+  try {
+    const state = await api.get<State>('/api/state');
+    if (!state.claimed) return showClaim(root, state, () => void boot());
+    if (!state.user) return showSignIn(root, state, () => void boot());
+    await loadSettings();
+    work = await openWork(root, state, () => void boot());
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    clear(root);
+    root.append(h('main', {}, failingCard(error, () => void boot())));
+  }
+}
+
+lookBeforeSignIn();
+api.whenSignedOut(() => void boot());
+void boot();
+
+// Only the page itself is kept for when the box is away (T8); under a certificate that the browser does not know, it keeps nothing.
+navigator.serviceWorker?.register('/sw.js').catch(() => undefined);

@@ -1,0 +1,163 @@
+// The host keys this user trusts: list, search, remove, and pin by paste.
+
+import { ApiError, api } from '../base/api';
+import { announce, toast } from '../base/announce';
+import { confirmDanger, openDialog } from '../base/dialog';
+import { clear, h, icon } from '../base/dom';
+import { field } from '../base/forms';
+import { t } from '../base/text';
+import type { HostKey } from '../base/types';
+import { agoText, countText, failingCard, iconButton, orToast, skeleton, textDrop } from './common';
+import { areaField, sent } from './keys';
+import { findFingerprint, pieces } from './pieces';
+import { goodAddress, placeText, splitPort } from './quick';
+
+/** Below the box's cap of 64 KiB for a body, with room for the JSON around it. */
+const PIECE_BYTES = 48 * 1024;
+
+interface Added {
+  added: number;
+  skipped: { line: number; why: string }[];
+}
+
+export async function openHostKeys(): Promise<void> {
+  let keys: HostKey[] = [];
+  const list = h('div', { class: 'keys-list' }, skeleton(4));
+  const search = h('input', { type: 'search', class: 'filter', placeholder: t('start.hostkeys.search'), 'aria-label': t('start.hostkeys.search') }) as HTMLInputElement;
+  const show = (): void => {
+    clear(list);
+    list.append(keyList(keys, search.value, refresh));
+  };
+  const refresh = (): void =>
+    void fetchKeys().then((got) => {
+      if (got instanceof ApiError) return list.replaceChildren(failingCard(got, refresh));
+      keys = got;
+      show();
+    });
+  search.addEventListener('input', show);
+  const button = (label: string, icon_: 'plus' | 'import', run: () => Promise<boolean>): HTMLElement =>
+    h('button', { type: 'button', class: icon_ === 'import' ? 'button primary' : 'button', on: { click: () => void run().then((done) => done && refresh()) } }, icon(icon_), label);
+  const body = h(
+    'div',
+    { class: 'keys' },
+    h('p', { class: 'dialog-lead' }, t('start.hostkeys.lead')),
+    h('div', { class: 'toolbar' }, button(t('start.hostkeys.paste'), 'import', pasteKnownHosts), button(t('start.hostkeys.pin'), 'plus', pinFingerprint), search),
+    list,
+  );
+  refresh();
+  await openDialog({ title: t('start.hostkeys.title'), body, wide: true, actions: [{ label: t('start.close') }] });
+}
+
+async function fetchKeys(): Promise<HostKey[] | ApiError> {
+  try {
+    return (await api.get<{ host_keys: HostKey[] }>('/api/hostkeys')).host_keys;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+}
+
+function keyList(keys: HostKey[], search: string, refresh: () => void): HTMLElement {
+  if (keys.length === 0) return h('div', { class: 'empty small' }, h('div', { class: 'empty-art', 'aria-hidden': 'true' }, icon('lock')), h('p', {}, t('start.hostkeys.empty')));
+  const words = search.trim().toLowerCase();
+  const found = keys.filter((key) => `${placeText(key.address, key.port)} ${key.algorithm ?? ''} ${key.fingerprint}`.toLowerCase().includes(words));
+  if (found.length === 0) return h('p', { class: 'nothing', role: 'status' }, t('start.nothing', { search }));
+  return h('ul', { class: 'rows' }, ...found.map((key) => keyRow(key, refresh)));
+}
+
+function keyRow(key: HostKey, refresh: () => void): HTMLElement {
+  const place = placeText(key.address, key.port);
+  const end = key.global
+    ? h('span', { class: 'badge', title: t('start.hostkeys.global.why') }, t('start.hostkeys.global'))
+    : iconButton('trash', t('start.hostkeys.remove', { place }), () => void remove(key, place).then((done) => done && refresh()));
+  return h(
+    'li',
+    { class: 'list-row key-row' },
+    h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('host')),
+    h(
+      'div',
+      { class: 'row-text' },
+      h('div', { class: 'row-title' }, place),
+      h('div', { class: 'row-sub' }, h('span', {}, key.algorithm ?? t('start.hostkeys.any')), h('span', {}, t('start.hostkeys.added', { ago: agoText(key.added) }))),
+      h('code', { class: 'fingerprint' }, key.fingerprint),
+    ),
+    end,
+  );
+}
+
+async function remove(key: HostKey, place: string): Promise<boolean> {
+  const sure = await confirmDanger({ title: t('start.hostkeys.remove.title', { place }), text: t('start.hostkeys.remove.text'), action: t('start.hostkeys.remove.action') });
+  if (!sure) return false;
+  await orToast(async () => {
+    await api.del(`/api/hostkeys/${key.id}`);
+    toast(t('start.deleted', { name: place }), 'ok');
+  });
+  return true;
+}
+
+async function pasteKnownHosts(): Promise<boolean> {
+  const area = h('textarea', { id: 'known-hosts', name: 'known_hosts', required: true }) as HTMLTextAreaElement;
+  const tools = textDrop(area, { label: t('start.drop.choose'), placeholder: 'server.example ssh-ed25519 AAAAC3Nz…', rows: 9, most: 4 * 1024 * 1024 });
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.hostkeys.paste.lead')), areaField(area, t('start.hostkeys.paste.field'), tools));
+  let told: Added | null = null;
+  const shown = openDialog({
+    title: t('start.hostkeys.paste.title'),
+    body: form,
+    wide: true,
+    actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.paste.submit'), kind: 'primary', value: 'saved', submit: () => sent(form, async () => { told = await send(area.value); }) }],
+  });
+  area.focus();
+  await shown;
+  if (told) await report(told);
+  return told !== null;
+}
+
+async function send(text: string): Promise<Added> {
+  const all: Added = { added: 0, skipped: [] };
+  const parts = pieces(text, PIECE_BYTES);
+  for (const [at, piece] of parts.entries()) {
+    const told = await api.post<Added>('/api/hostkeys', { known_hosts: piece.text });
+    all.added += told.added;
+    all.skipped.push(...told.skipped.map((one) => ({ line: one.line + piece.before, why: one.why })));
+    if (parts.length > 1) announce(t('start.progress', { done: at + 1, all: parts.length }));
+  }
+  return all;
+}
+
+/** What was taken and, line by line, what was not and why. */
+async function report(told: Added): Promise<void> {
+  if (told.skipped.length === 0) return toast(countText('start.hostkeys.taken', told.added), 'ok');
+  const body = h(
+    'div',
+    {},
+    h('p', { class: 'dialog-lead' }, countText('start.hostkeys.taken', told.added), ' ', countText('start.hostkeys.left', told.skipped.length)),
+    skippedList(told.skipped.map((one) => ({ line: one.line, text: '', why: one.why }))),
+  );
+  await openDialog({ title: t('start.hostkeys.paste.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
+}
+
+export function skippedList(skipped: { line: number; text: string; why: string }[]): HTMLElement {
+  return h('ul', { class: 'skipped' }, ...skipped.map((one) => h('li', {}, h('span', { class: 'line-number' }, t('start.line', { line: one.line })), one.text ? h('code', {}, one.text) : null, h('span', {}, one.why))));
+}
+
+async function pinFingerprint(): Promise<boolean> {
+  const address = field({ label: t('start.host.address'), name: 'address', required: true, autocomplete: 'off', hint: t('start.hostkeys.pin.address.hint') });
+  const print = field({ label: t('start.hostkeys.pin.field'), name: 'fingerprint', required: true, autocomplete: 'off', hint: t('start.hostkeys.pin.hint') });
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.hostkeys.pin.lead')), address.root, print.root);
+  const save = (): boolean | Promise<boolean> => {
+    const place = splitPort(address.input.value.trim());
+    const fingerprint = findFingerprint(print.input.value);
+    address.setError(place && goodAddress(place.address) ? null : t('start.host.address.bad'));
+    print.setError(fingerprint ? null : t('start.hostkeys.pin.bad'));
+    if (!place || !fingerprint) {
+      (place ? print : address).input.focus();
+      return false;
+    }
+    return sent(form, () => api.post('/api/hostkeys', { address: place.address, port: place.port, fingerprint }));
+  };
+  const shown = openDialog({ title: t('start.hostkeys.pin.title'), body: form, actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.pin.submit'), kind: 'primary', value: 'saved', submit: save }] });
+  address.input.focus();
+  const value = await shown;
+  if (value === 'saved') toast(countText('start.hostkeys.taken', 1), 'ok');
+  return value === 'saved';
+}

@@ -1,0 +1,9 @@
+// What the rest of the page may use of this folder.
+
+export { openAccount } from './account';
+export { showClaim } from './claim';
+export { openHostKeys } from './hostkeys';
+export { openKeys } from './keys';
+export { showSignIn } from './signin';
+export { showStart } from './start';
+export type { QuickTarget, StartOptions, StartPage } from './start';

@@ -1,0 +1,222 @@
+// Keys and passwords for hosts: the list, the ways to add one, and what to do with a new public key.
+
+import { ApiError, api } from '../base/api';
+import { toast } from '../base/announce';
+import { openDialog, confirmDanger } from '../base/dialog';
+import { clear, h, icon } from '../base/dom';
+import { field, showProblem } from '../base/forms';
+import { t } from '../base/text';
+import type { Credential, Host } from '../base/types';
+import { copyBox, copyText, countText, failingCard, iconButton, openMenu, orToast, skeleton, textDrop } from './common';
+import type { MenuItem } from './common';
+import { passwordField } from './entry';
+import { hostTitle } from './hostlist';
+import { dropbearLine, installLine } from './install';
+
+export type NewKind = 'key' | 'password' | 'generate';
+
+export async function openKeys(): Promise<void> {
+  const list = h('div', { class: 'keys-list' }, skeleton(3));
+  const refresh = (): void => void fillKeys(list, refresh);
+  const add = (kind: NewKind): void => void addCredential(kind).then((made) => made && refresh());
+  const body = h(
+    'div',
+    { class: 'keys' },
+    h('p', { class: 'dialog-lead' }, t('start.keys.lead')),
+    h(
+      'div',
+      { class: 'toolbar' },
+      h('button', { type: 'button', class: 'button primary', on: { click: () => add('generate') } }, icon('plus'), t('start.keys.generate')),
+      h('button', { type: 'button', class: 'button', on: { click: () => add('key') } }, icon('import'), t('start.keys.import')),
+      h('button', { type: 'button', class: 'button', on: { click: () => add('password') } }, icon('lock'), t('start.keys.password')),
+    ),
+    list,
+  );
+  refresh();
+  await openDialog({ title: t('start.keys.title'), body, wide: true, actions: [{ label: t('start.close') }] });
+}
+
+async function fillKeys(list: HTMLElement, refresh: () => void): Promise<void> {
+  try {
+    const [{ credentials }, { hosts }] = await Promise.all([
+      api.get<{ credentials: Credential[] }>('/api/credentials'),
+      api.get<{ hosts: Host[] }>('/api/hosts'),
+    ]);
+    clear(list);
+    list.append(credentials.length === 0 ? noKeys() : h('ul', { class: 'rows' }, ...credentials.map((one) => keyRow(one, hosts, refresh))));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    clear(list);
+    list.append(failingCard(error, refresh));
+  }
+}
+
+function noKeys(): HTMLElement {
+  return h('div', { class: 'empty small' }, h('div', { class: 'empty-art', 'aria-hidden': 'true' }, icon('key')), h('p', {}, t('start.keys.empty')));
+}
+
+function keyRow(one: Credential, hosts: Host[], refresh: () => void): HTMLElement {
+  const menu = iconButton('more', t('start.menu.of', { name: one.label }), () => openMenu(menu, one.label, keyMenu(one, hosts, refresh)));
+  menu.setAttribute('aria-haspopup', 'menu');
+  const detail = one.kind === 'password' ? t('start.keys.kind.password') : (one.algorithm ?? '');
+  return h(
+    'li',
+    { class: 'list-row key-row' },
+    h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon(one.kind === 'password' ? 'lock' : 'key')),
+    h(
+      'div',
+      { class: 'row-text' },
+      h('div', { class: 'row-title' }, one.label || t('start.keys.unnamed')),
+      h('div', { class: 'row-sub' }, h('span', {}, detail), h('span', {}, usedText(one.used_by))),
+      one.fingerprint ? h('code', { class: 'fingerprint' }, one.fingerprint) : null,
+    ),
+    menu,
+  );
+}
+
+function usedText(count: number): string {
+  return count === 0 ? t('start.keys.used.none') : countText('start.keys.used', count);
+}
+
+function keyMenu(one: Credential, hosts: Host[], refresh: () => void): MenuItem[] {
+  const publicKey = one.public_key;
+  const items: MenuItem[] = [];
+  if (publicKey) {
+    items.push({ label: t('start.keys.copy'), icon: 'copy', run: () => void copyText(publicKey) });
+    items.push({ label: t('start.keys.install'), icon: 'terminal', run: () => void showPublicKey(one) });
+  }
+  items.push({ label: t('start.rename'), icon: 'edit', run: () => void rename(one).then((done) => done && refresh()) });
+  items.push({ label: t('start.delete'), icon: 'trash', danger: true, run: () => void remove(one, hosts).then((done) => done && refresh()) });
+  return items;
+}
+
+async function rename(one: Credential): Promise<boolean> {
+  const label = field({ label: t('start.keys.label'), name: 'label', value: one.label, required: true, autocomplete: 'off' });
+  const form = h('form', { class: 'form' }, label.root);
+  const changed = await openDialog({
+    title: t('start.keys.rename.title'),
+    body: form,
+    actions: [
+      { label: t('start.cancel') },
+      { label: t('start.save'), kind: 'primary', value: 'saved', submit: () => sent(form, () => api.put(`/api/credentials/${one.id}`, { label: label.input.value.trim() })) },
+    ],
+  });
+  return changed === 'saved';
+}
+
+async function remove(one: Credential, hosts: Host[]): Promise<boolean> {
+  const users = hosts.filter((host) => host.credential_id === one.id);
+  const names = users.slice(0, 6).map(hostTitle).join(', ') + (users.length > 6 ? ' …' : '');
+  const text = users.length === 0 ? t('start.keys.delete.unused') : t('start.keys.delete.used', { hosts: names });
+  if (!(await confirmDanger({ title: t('start.keys.delete.title', { name: one.label }), text, action: t('start.delete') }))) return false;
+  await orToast(async () => {
+    await api.del(`/api/credentials/${one.id}`);
+    toast(t('start.deleted', { name: one.label }), 'ok');
+  });
+  return true;
+}
+
+/** Sends a form's request for a dialog: true closes it, a refusal stays beside its field. */
+export async function sent(form: HTMLElement, work: () => Promise<unknown>): Promise<boolean> {
+  showProblem(form, null);
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showProblem(form, error);
+    return false;
+  }
+}
+
+/** Asks for a new credential and stores it; null when the person thought better of it. */
+export async function addCredential(kind: NewKind): Promise<Credential | null> {
+  if (kind === 'generate') return generate();
+  return kind === 'key' ? importKey() : addPassword();
+}
+
+async function ask(title: string, form: HTMLElement, action: string, read: () => object, focus?: HTMLElement): Promise<Credential | null> {
+  let made: Credential | null = null;
+  const shown = openDialog({
+    title,
+    body: form,
+    actions: [
+      { label: t('start.cancel') },
+      {
+        label: action,
+        kind: 'primary',
+        value: 'saved',
+        submit: () =>
+          sent(form, async () => {
+            made = await api.post<Credential>('/api/credentials', read());
+          }),
+      },
+    ],
+  });
+  focus?.focus();
+  await shown;
+  return made;
+}
+
+function labelField(value: string): ReturnType<typeof field> {
+  return field({ label: t('start.keys.label'), name: 'label', value, required: true, autocomplete: 'off', hint: t('start.keys.label.hint') });
+}
+
+async function generate(): Promise<Credential | null> {
+  const label = labelField(t('start.keys.generate.name'));
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.keys.generate.lead')), label.root);
+  const read = (): object => ({ label: label.input.value.trim(), kind: 'generate' });
+  const made = await ask(t('start.keys.generate.title'), form, t('start.keys.generate.submit'), read, label.input);
+  if (made) await showPublicKey(made);
+  return made;
+}
+
+async function addPassword(): Promise<Credential | null> {
+  const label = labelField('');
+  const password = passwordField({ label: t('start.keys.password.field'), name: 'password', autocomplete: 'new-password' });
+  // The browser's own store is not asked to keep this: it is a host's password, and the box keeps it sealed.
+  password.input.setAttribute('autocomplete', 'off');
+  password.input.setAttribute('data-1p-ignore', 'true');
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.keys.password.lead')), label.root, password.root);
+  const read = (): object => ({ label: label.input.value.trim(), kind: 'password', password: password.input.value });
+  return ask(t('start.keys.password.title'), form, t('start.save'), read, label.input);
+}
+
+async function importKey(): Promise<Credential | null> {
+  const label = labelField('');
+  const area = h('textarea', { id: 'private-key', name: 'private_key', required: true }) as HTMLTextAreaElement;
+  const tools = textDrop(area, { label: t('start.drop.choose'), placeholder: '-----BEGIN OPENSSH PRIVATE KEY-----', rows: 7, most: 32768 });
+  const passphrase = passwordField({ label: t('start.keys.passphrase'), name: 'passphrase', autocomplete: 'current-password', hint: t('start.keys.passphrase.hint') });
+  passphrase.input.removeAttribute('required');
+  passphrase.input.setAttribute('autocomplete', 'off');
+  const key = areaField(area, t('start.keys.import.field'), tools);
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.keys.import.lead')), label.root, key, passphrase.root);
+  const read = (): object => ({
+    label: label.input.value.trim(),
+    kind: 'key',
+    private_key: area.value,
+    passphrase: passphrase.input.value === '' ? null : passphrase.input.value,
+  });
+  return ask(t('start.keys.import.title'), form, t('start.keys.import.submit'), read, label.input);
+}
+
+/** A text area in the clothes of `field`, with its tools below. */
+export function areaField(area: HTMLTextAreaElement, label: string, tools: HTMLElement): HTMLElement {
+  const error = h('p', { class: 'field-error', id: `${area.id}-error` });
+  area.setAttribute('aria-describedby', error.id);
+  return h('div', { class: 'field', 'data-field': area.name }, h('label', { for: area.id }, label), area, error, tools);
+}
+
+export async function showPublicKey(one: Credential): Promise<void> {
+  const key = one.public_key ?? '';
+  const body = h(
+    'div',
+    { class: 'public-key' },
+    h('p', { class: 'dialog-lead' }, t('start.keys.public.lead')),
+    copyBox(t('start.keys.public.line'), key),
+    copyBox(t('start.keys.public.install'), installLine(key)),
+    h('details', {}, h('summary', {}, icon('chevron'), t('start.keys.public.dropbear')), copyBox(t('start.keys.public.install'), dropbearLine(key))),
+    h('p', { class: 'hint' }, t('start.keys.public.safe')),
+  );
+  await openDialog({ title: t('start.keys.public.title', { name: one.label }), body, wide: true, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
+}

@@ -1,0 +1,55 @@
+// The sign-in page.
+
+import { ApiError, api } from '../base/api';
+import { clear, h } from '../base/dom';
+import { field, showProblem } from '../base/forms';
+import { t } from '../base/text';
+import type { State, User } from '../base/types';
+import type { Done } from './claim';
+import { busy, certificateHelp, clockWarning, entryFrame, passwordField, retryAfter, waitOut } from './entry';
+import type { Field } from './entry';
+
+export function showSignIn(root: HTMLElement, state: State, done: Done): void {
+  const name = field({ label: t('start.signin.name'), name: 'username', autocomplete: 'username', required: true });
+  name.input.setAttribute('autocapitalize', 'none');
+  name.input.setAttribute('spellcheck', 'false');
+  const password = passwordField({ label: t('start.signin.password'), name: 'password', autocomplete: 'current-password' });
+  const button = h('button', { type: 'submit', class: 'button primary wide' }, t('start.signin.submit')) as HTMLButtonElement;
+  const form = h('form', { class: 'entry-form', novalidate: true, method: 'post' }, name.root, password.root, button) as HTMLFormElement;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (!button.disabled) void submit(form, name, password, button, done);
+  });
+  clear(root);
+  root.append(
+    entryFrame({
+      title: t('start.signin.title'),
+      lead: t('start.signin.lead', { host: location.host }),
+      form,
+      notes: [...(state.clock_ok ? [] : [clockWarning()]), certificateHelp()],
+    }),
+  );
+  name.input.focus();
+}
+
+async function submit(form: HTMLFormElement, name: Field, password: Field, button: HTMLButtonElement, done: Done): Promise<void> {
+  showProblem(form, null);
+  name.setError(name.input.value.trim() === '' ? t('start.signin.name.empty') : null);
+  password.setError(password.input.value === '' ? t('start.signin.password.empty') : null);
+  if (name.input.value.trim() === '') return name.input.focus();
+  if (password.input.value === '') return password.input.focus();
+  try {
+    const body = { name: name.input.value.trim(), password: password.input.value };
+    done(await busy(button, () => api.post<{ user: User; csrf: string }>('/api/login', body)));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showProblem(form, error.code === 'sign_in_failed' ? explained(error) : error);
+    if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
+    else (password.input as HTMLInputElement).select();
+  }
+}
+
+/** Nobody is told which of the two was wrong; in the page's language where the box speaks only English. */
+function explained(error: ApiError): ApiError {
+  return new ApiError(error.status, error.code, t('start.signin.failed'), t('start.signin.failed.remedy'));
+}

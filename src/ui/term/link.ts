@@ -1,0 +1,277 @@
+// The page's end of a terminal's WebSocket (docs/API.md). It counts bytes, acknowledges what was shown, and comes back by itself,
+// to the very byte, for as long as the box has the session.
+
+import { ApiError, api } from '../base/api';
+import type { Session } from '../base/types';
+import { backoff } from './backoff';
+
+export interface HostKeyQuestion {
+  id: number;
+  question: 'host_key';
+  host: string;
+  port: number;
+  algorithm: string;
+  fingerprint: string;
+  status: 'unknown' | 'changed';
+  known: { algorithm: string | null; fingerprint: string; added: number }[];
+}
+
+export interface PromptsQuestion {
+  id: number;
+  question: 'prompts';
+  name: string;
+  instruction: string;
+  prompts: { text: string; echo: boolean }[];
+  attempt: number;
+}
+
+export type Question = HostKeyQuestion | PromptsQuestion;
+
+export interface Ended {
+  reason: string;
+  status: number | null;
+  signal: string | null;
+  message: string;
+  remedy: string;
+}
+
+/** What the box says, and how the link fares. */
+export interface LinkEvents {
+  output(bytes: Uint8Array): void;
+  attached(session: Session, lost: number): void;
+  state(state: Session['state'], detail: string): void;
+  question(question: Question): void;
+  answered(id: number): void;
+  size(cols: number, rows: number): void;
+  lost(bytes: number): void;
+  ended(ended: Ended): void;
+  /** The socket is gone; the terminal goes on, and the link tries again in `inMs`. */
+  away(inMs: number, why: ApiError | null): void;
+  /** The box does not know the session any more: it was restarted, or the session was forgotten. */
+  gone(): void;
+}
+
+const ACK_EVERY_BYTES = 64 * 1024;
+const ACK_AFTER_MS = 1000;
+const PIECE_BYTES = 32 * 1024;
+/** The browser's own queue: beyond this, a paste waits for the network. */
+const QUEUED_BYTES = 256 * 1024;
+/** Typed while the network is away, and sent when it is back. */
+const HELD_BYTES = 64 * 1024;
+/** A page that was asleep for so long does not trust its socket. */
+const ASLEEP_MS = 45_000;
+const OPENING_MS = 15_000;
+
+export class Link {
+  private socket: WebSocket | null = null;
+  /** Output bytes received since the session began. */
+  private offset = 0;
+  private shown = 0;
+  private acked = 0;
+  private attempt = 0;
+  private ackTimer = 0;
+  private retryTimer = 0;
+  private openTimer = 0;
+  private hiddenAt = 0;
+  private held: Uint8Array[] = [];
+  private over = false;
+  private ready = false;
+  private first = true;
+
+  constructor(
+    readonly session: string,
+    private readonly events: LinkEvents,
+  ) {
+    window.addEventListener('online', this.wake);
+    document.addEventListener('visibilitychange', this.seen);
+  }
+
+  /** Ends the link; the terminal goes on. */
+  close(): void {
+    this.over = true;
+    window.clearTimeout(this.retryTimer);
+    window.clearTimeout(this.ackTimer);
+    window.removeEventListener('online', this.wake);
+    document.removeEventListener('visibilitychange', this.seen);
+    this.drop();
+  }
+
+  get isOpen(): boolean {
+    return this.ready;
+  }
+
+  // ---- coming and coming back ----
+
+  async connect(ticket?: string): Promise<void> {
+    window.clearTimeout(this.retryTimer);
+    this.drop();
+    try {
+      ticket ??= (await api.post<{ ticket: string }>(`/api/sessions/${this.session}/ticket`, {})).ticket;
+    } catch (error) {
+      if (this.over) return;
+      if (error instanceof ApiError && error.status === 404) return this.lostForGood();
+      return this.retry(error instanceof ApiError ? error : null);
+    }
+    if (!this.over) this.open(ticket);
+  }
+
+  private open(ticket: string): void {
+    // Without an offset the box begins at the oldest byte it has, and says which that is.
+    const from = this.first ? '' : `&offset=${this.offset}`;
+    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}`);
+    socket.binaryType = 'arraybuffer';
+    this.socket = socket;
+    this.openTimer = window.setTimeout(() => socket.close(), OPENING_MS);
+    socket.onmessage = ({ data }) => {
+      if (this.socket !== socket) return;
+      if (typeof data === 'string') this.told(JSON.parse(data) as Record<string, unknown>);
+      else this.received(new Uint8Array(data as ArrayBuffer));
+    };
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.drop();
+      if (!this.over) this.retry(null);
+    };
+  }
+
+  private drop(): void {
+    window.clearTimeout(this.openTimer);
+    const socket = this.socket;
+    this.socket = null;
+    this.ready = false;
+    socket?.close();
+  }
+
+  private retry(why: ApiError | null): void {
+    const wait = why?.retryAfter !== undefined ? why.retryAfter * 1000 : backoff(this.attempt, Math.random());
+    this.attempt += 1;
+    this.events.away(wait, why);
+    this.retryTimer = window.setTimeout(() => void this.connect(), wait);
+  }
+
+  /** At once, whatever the backoff says. */
+  retryNow(): void {
+    if (this.over) return;
+    this.attempt = 0;
+    void this.connect();
+  }
+
+  private readonly wake = (): void => this.retryNow();
+
+  private readonly seen = (): void => {
+    if (document.hidden) {
+      this.hiddenAt = Date.now();
+    } else if (!this.ready || (this.hiddenAt > 0 && Date.now() - this.hiddenAt > ASLEEP_MS)) {
+      this.retryNow();
+    }
+  };
+
+  private lostForGood(): void {
+    this.over = true;
+    this.close();
+    this.events.gone();
+  }
+
+  // ---- from the box ----
+
+  private received(bytes: Uint8Array): void {
+    this.offset += bytes.length;
+    this.events.output(bytes);
+  }
+
+  private told(message: Record<string, unknown>): void {
+    switch (message['type']) {
+      case 'attached':
+        return this.attached(message as unknown as { session: Session; offset: number; lost: number });
+      case 'state':
+        return this.events.state(message['state'] as Session['state'], String(message['detail'] ?? ''));
+      case 'question':
+        return this.events.question(message as unknown as Question);
+      case 'answered':
+        return this.events.answered(Number(message['id']));
+      case 'size':
+        return this.events.size(Number(message['cols']), Number(message['rows']));
+      case 'lost':
+        this.offset = this.shown = this.acked = Number(message['offset']);
+        return this.events.lost(Number(message['bytes']));
+      case 'ended':
+        this.over = true;
+        this.close();
+        return this.events.ended(message as unknown as Ended);
+    }
+  }
+
+  private attached({ session, offset, lost }: { session: Session; offset: number; lost: number }): void {
+    window.clearTimeout(this.openTimer);
+    if (this.first || lost > 0) this.shown = this.acked = offset;
+    this.offset = offset;
+    // What is gone before a page's first byte was never on its screen.
+    const missed = this.first ? 0 : lost;
+    this.first = false;
+    this.attempt = 0;
+    this.ready = true;
+    this.events.attached(session, missed);
+    const held = this.held;
+    this.held = [];
+    for (const bytes of held) this.send(bytes);
+  }
+
+  /** The terminal has drawn so many bytes more: flow control counts what was shown, not what was received. */
+  drew(bytes: number): void {
+    this.shown += bytes;
+    if (this.shown - this.acked >= ACK_EVERY_BYTES) this.acknowledge();
+    else if (this.ackTimer === 0) this.ackTimer = window.setTimeout(() => this.acknowledge(), ACK_AFTER_MS);
+  }
+
+  private acknowledge(): void {
+    window.clearTimeout(this.ackTimer);
+    this.ackTimer = 0;
+    if (!this.ready || this.shown <= this.acked) return;
+    this.acked = this.shown;
+    this.say({ type: 'ack', offset: this.shown });
+  }
+
+  // ---- to the box ----
+
+  private say(message: object): void {
+    if (this.ready) this.socket?.send(JSON.stringify(message));
+  }
+
+  resize(cols: number, rows: number): void {
+    this.say({ type: 'resize', cols, rows });
+  }
+
+  answerHostKey(id: number, accept: boolean): void {
+    this.say({ type: 'answer', id, accept, remember: accept });
+  }
+
+  answerPrompts(id: number, responses: string[] | null): void {
+    this.say(responses ? { type: 'answer', id, responses } : { type: 'answer', id, cancel: true });
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.over) return;
+    if (!this.ready) return this.hold(bytes);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.socket?.send(bytes.slice(at, at + PIECE_BYTES));
+  }
+
+  private hold(bytes: Uint8Array): void {
+    const waiting = this.held.reduce((sum, one) => sum + one.length, 0);
+    if (waiting + bytes.length <= HELD_BYTES) this.held.push(bytes);
+  }
+
+  /** A long paste: piece by piece, no faster than the network takes it. False: the link broke on the way, or `stop` said so. */
+  async sendAll(bytes: Uint8Array, progress: (sent: number) => void, stop: () => boolean): Promise<boolean> {
+    const socket = this.socket;
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      while (this.socket === socket && this.ready && (socket?.bufferedAmount ?? 0) > QUEUED_BYTES) {
+        if (stop()) return false;
+        await new Promise((resolve) => window.setTimeout(resolve, 15));
+      }
+      if (this.socket !== socket || !this.ready || stop()) return false;
+      socket?.send(bytes.slice(at, at + PIECE_BYTES));
+      progress(Math.min(at + PIECE_BYTES, bytes.length));
+    }
+    return true;
+  }
+}

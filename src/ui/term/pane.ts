@@ -1,0 +1,534 @@
+// One terminal on the page: xterm.js, its link to the box, and what lies over it (questions, trouble, the end).
+
+import { FitAddon } from '@xterm/addon-fit';
+import { SearchAddon } from '@xterm/addon-search';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
+import { WebLinksAddon } from '@xterm/addon-web-links';
+import { Terminal } from '@xterm/xterm';
+import { announce, toast } from '../base/announce';
+import { ApiError, api } from '../base/api';
+import { openDialog } from '../base/dialog';
+import { clear, h } from '../base/dom';
+import { type Settings, onSettings, settings } from '../base/settings';
+import { t } from '../base/text';
+import type { Session } from '../base/types';
+import { FindBar } from './find';
+import { type Ended, Link, type Question } from './link';
+import { asksFirst, counts, prepared, preview } from './paste';
+import { hostKeyPanel, promptsPanel } from './questions';
+import { makeXtermFitThePolicy } from './strictcsp';
+import { currentTheme, whenSystemChanges } from './themes';
+
+/** Where a pane leads: enough to start it again after its end. */
+export interface Goal {
+  host_id?: string;
+  address?: string;
+  port?: number;
+  user?: string;
+  credential_id?: string | null;
+  title: string;
+  colour?: string;
+  /** Programs there may write the clipboard. */
+  osc52?: boolean;
+}
+
+export type PaneState = 'connecting' | 'asking' | 'live' | 'away' | 'ended';
+
+export interface PaneOwner {
+  changed(pane: Pane): void;
+  /** Output came, for whoever is not looking. */
+  printed(pane: Pane): void;
+  /** The pane was typed in; where broadcast is on, others get it too. */
+  typed(pane: Pane, bytes: Uint8Array): void;
+  focused(pane: Pane): void;
+  /** The end was seen; the pane may go. */
+  dismissed(pane: Pane): void;
+  /** False: the key is the page's own and xterm.js must not see it. */
+  key(event: KeyboardEvent, pane: Pane): boolean;
+}
+
+const RESIZE_AFTER_MS = 90;
+const NUDGE_MS = 120;
+const OSC52_BYTES = 256 * 1024;
+/** Longer work shows its progress (T9). */
+const PROGRESS_BYTES = 512 * 1024;
+
+const utf8 = new TextEncoder();
+
+export class Pane {
+  readonly id = crypto.randomUUID();
+  readonly root: HTMLElement;
+  readonly term: Terminal;
+  state: PaneState = 'connecting';
+  title: string;
+  session: string | null = null;
+  /** Sticky modifiers of the phone's key bar, for the next key. */
+  sticky = { ctrl: false, alt: false };
+  private readonly fitter = new FitAddon();
+  private readonly find: FindBar;
+  private readonly screen = h('div', { class: 'screen' });
+  private readonly overlay = h('div', { class: 'overlay', hidden: true });
+  private readonly bar = h('div', { class: 'pane-bar', hidden: true, role: 'status' });
+  private readonly watcher: ResizeObserver;
+  private readonly forget: () => void;
+  private link: Link | null = null;
+  private resizeTimer = 0;
+  private asked: number | null = null;
+  /** Another device decides the size at the moment. */
+  private follows = false;
+  private countdown = 0;
+
+  constructor(
+    readonly goal: Goal,
+    private readonly owner: PaneOwner,
+  ) {
+    makeXtermFitThePolicy();
+    this.title = goal.title;
+    this.term = new Terminal({ ...options(settings), allowProposedApi: true, linkHandler: { activate: (_, uri) => void followHidden(uri) } });
+    this.term.loadAddon(this.fitter);
+    this.term.loadAddon(new Unicode11Addon());
+    this.term.unicode.activeVersion = '11';
+    this.term.loadAddon(new WebLinksAddon((_, uri) => follow(uri)));
+    const search = new SearchAddon();
+    this.term.loadAddon(search);
+    this.find = new FindBar(search, () => this.focus());
+    this.root = h('section', { class: 'pane', 'aria-label': goal.title, 'data-state': 'connecting' }, this.find.root, this.screen, this.overlay, this.bar);
+    this.listen();
+    this.watcher = new ResizeObserver(() => this.fitSoon());
+    this.watcher.observe(this.screen);
+    this.forget = onSettings((now) => this.restyle(now));
+    whenSystemChanges(() => this.restyle(settings));
+  }
+
+  /** After it is in the page: xterm.js measures the font there. */
+  open(): void {
+    if (this.term.element) return;
+    this.term.open(this.screen);
+    this.paintMargin();
+    this.term.textarea?.setAttribute('autocapitalize', 'none');
+    this.fit();
+  }
+
+  dispose(): void {
+    this.link?.close();
+    this.watcher.disconnect();
+    this.forget();
+    window.clearInterval(this.countdown);
+    this.term.dispose();
+    this.root.remove();
+  }
+
+  focus(): void {
+    const field = this.overlay.hidden ? null : this.overlay.querySelector<HTMLElement>('input, button');
+    if (field) field.focus();
+    else this.term.focus();
+  }
+
+  private listen(): void {
+    this.term.onData((text) => this.input(utf8.encode(text)));
+    this.term.onBinary((text) => this.input(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    this.term.onTitleChange((title) => this.retitle(title));
+    this.term.onBell(() => this.ring());
+    this.term.onSelectionChange(() => {
+      if (settings.copyOnSelect && this.term.hasSelection()) void this.copy(false);
+    });
+    this.term.parser.registerOscHandler(52, (data) => this.clipboardRequest(data));
+    this.term.attachCustomKeyEventHandler((event) => this.key(event));
+    this.root.addEventListener('focusin', () => this.owner.focused(this));
+    this.screen.addEventListener('contextmenu', (event) => this.rightClick(event));
+    this.screen.addEventListener('auxclick', (event) => {
+      if (event.button === 1) {
+        event.preventDefault();
+        void this.pasteClipboard();
+      }
+    });
+    // The browser's own paste (its menu, or a phone's) takes the same way as ours.
+    this.screen.addEventListener('paste', (event) => this.nativePaste(event), true);
+    this.screen.addEventListener('dragover', (event) => event.preventDefault());
+    this.screen.addEventListener('drop', (event) => {
+      event.preventDefault();
+      const text = event.dataTransfer?.getData('text/plain') ?? '';
+      if (text !== '') void this.paste(text);
+    });
+  }
+
+  // ---- the session ----
+
+  /** A new terminal on the box. */
+  async start(): Promise<void> {
+    this.become('connecting', t('term.starting', { host: this.goal.title }));
+    const { title: _title, colour: _colour, osc52: _osc52, ...where } = this.goal;
+    try {
+      const made = await api.post<{ session: Session; ticket: string }>('/api/sessions', { ...where, cols: this.term.cols, rows: this.term.rows });
+      this.join(made.session.id, made.ticket);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.finish({ reason: 'refused-by-box', status: null, signal: null, message: error.message, remedy: error.remedy });
+    }
+  }
+
+  /** One that is there, perhaps begun on another device. */
+  attach(session: string): void {
+    this.join(session);
+  }
+
+  private join(session: string, ticket?: string): void {
+    this.session = session;
+    this.link?.close();
+    this.link = new Link(session, {
+      output: (bytes) => this.print(bytes),
+      attached: (now, lost) => this.attached(now, lost),
+      state: (state, detail) => this.became(state, detail),
+      question: (question) => this.ask(question),
+      answered: (id) => this.asked === id && this.unask(),
+      size: (cols, rows) => this.follow(cols, rows),
+      lost: (bytes) => this.missed(bytes),
+      ended: (ended) => this.finish(ended),
+      away: (inMs, why) => this.away(inMs, why),
+      gone: () => this.finish({ reason: 'gone', status: null, signal: null, message: t('term.gone'), remedy: t('term.gone.remedy') }),
+    });
+    this.owner.changed(this);
+    void this.link.connect(ticket);
+  }
+
+  private attached(session: Session, lost: number): void {
+    this.retitle(this.title || session.title);
+    if (session.state === 'live') this.become('live');
+    if (lost > 0) this.missed(lost);
+    this.follows = false;
+    this.sendSize();
+  }
+
+  private became(state: Session['state'], detail: string): void {
+    if (state === 'live') {
+      if (this.state !== 'live') announce(t('term.connected', { host: this.title }));
+      this.become('live');
+      this.sendSize();
+    } else if (state === 'connecting') {
+      this.become('connecting', detail === '' ? t('term.starting', { host: this.goal.title }) : detail);
+    } else if (state === 'asking') {
+      this.become('asking');
+    }
+  }
+
+  private print(bytes: Uint8Array): void {
+    const link = this.link;
+    this.term.write(bytes, () => link?.drew(bytes.length));
+    this.owner.printed(this);
+  }
+
+  /** Bytes are gone for good: begin with a clean screen, and let the host draw it anew. A change of size makes full-screen programs do that. */
+  private missed(bytes: number): void {
+    this.term.reset();
+    this.term.write(`\x1b[2m${t('term.lost', { bytes })}\x1b[0m\r\n`);
+    const { cols, rows } = this.term;
+    this.link?.resize(cols > 2 ? cols - 1 : cols + 1, rows);
+    window.setTimeout(() => this.link?.resize(cols, rows), NUDGE_MS);
+  }
+
+  private away(inMs: number, why: ApiError | null): void {
+    if (this.state !== 'away') announce(t('term.away'), true);
+    this.become('away');
+    const until = Date.now() + inMs;
+    window.clearInterval(this.countdown);
+    const show = (): void => {
+      const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
+      const text = why && why.code !== 'unreachable' ? `${why.message} ${why.remedy}` : t('term.away');
+      this.say('warn', text, seconds > 1 ? t('term.away.in', { seconds }) : '', [{ label: t('term.away.now'), run: () => this.link?.retryNow() }]);
+    };
+    show();
+    this.countdown = window.setInterval(show, 1000);
+  }
+
+  private finish(ended: Ended): void {
+    this.unask();
+    this.become('ended');
+    const fine = ended.reason === 'exit' && ended.status === 0;
+    const text = ended.reason === 'exit' ? t('term.exit', { status: ended.status ?? 0 }) : ended.reason === 'signal' ? t('term.signal', { signal: ended.signal ?? '' }) : ended.message;
+    this.say(fine ? 'ok' : 'danger', text, ended.remedy, [
+      { label: t('term.again'), run: () => void this.again() },
+      { label: t('term.dismiss'), run: () => this.owner.dismissed(this) },
+    ]);
+    announce(`${text} ${ended.remedy}`, !fine);
+  }
+
+  /** Enter after the end: the same host again, below what is on the screen. */
+  async again(): Promise<void> {
+    if (this.state !== 'ended') return;
+    this.term.write('\r\n\x1b[0m');
+    this.say(null);
+    await this.start();
+  }
+
+  // ---- state and what is said about it ----
+
+  private become(state: PaneState, detail = ''): void {
+    if (state !== 'away') window.clearInterval(this.countdown);
+    this.state = state;
+    this.root.dataset['state'] = state;
+    if (state === 'live' || state === 'asking') this.say(null);
+    if (state === 'connecting') this.say('busy', detail);
+    if (state !== 'asking' && state !== 'away') this.unask();
+    this.owner.changed(this);
+  }
+
+  private say(kind: 'busy' | 'ok' | 'warn' | 'danger' | null, text = '', more = '', actions: { label: string; run: () => void }[] = []): void {
+    this.bar.hidden = kind === null;
+    this.bar.dataset['kind'] = kind ?? '';
+    // The same button again: the focus stays where it is while the seconds count down.
+    const old = [...this.bar.querySelectorAll('button')];
+    const spans = [h('span', { class: kind === 'busy' ? 'spinner' : 'dot' }), h('span', { class: 'pane-bar-text' }, h('strong', {}, text), more === '' ? null : h('span', {}, more))];
+    if (old.length === actions.length && old.every((button, at) => button.textContent === actions[at]?.label)) {
+      for (const child of [...this.bar.children]) if (!(child instanceof HTMLButtonElement)) child.remove();
+      this.bar.prepend(...spans);
+      return;
+    }
+    clear(this.bar);
+    this.bar.append(...spans, ...actions.map((action) => h('button', { type: 'button', class: 'button', on: { click: () => action.run() } }, action.label)));
+  }
+
+  private ask(question: Question): void {
+    this.become('asking');
+    this.asked = question.id;
+    clear(this.overlay);
+    this.overlay.hidden = false;
+    const done = (send: () => void): void => {
+      send();
+      this.unask();
+      this.term.focus();
+    };
+    if (question.question === 'host_key') {
+      announce(t(question.status === 'changed' ? 'term.key.changed' : 'term.key.unknown'), true);
+      this.overlay.append(hostKeyPanel(question, (accept) => done(() => this.link?.answerHostKey(question.id, accept))));
+    } else {
+      announce(t('term.prompt.title', { host: this.title }), true);
+      this.overlay.append(promptsPanel(question, this.title, (responses) => done(() => this.link?.answerPrompts(question.id, responses))));
+    }
+  }
+
+  private unask(): void {
+    this.asked = null;
+    this.overlay.hidden = true;
+    clear(this.overlay);
+  }
+
+  private retitle(title: string): void {
+    // A program's title is text of somebody else's: without control characters, and not endless.
+    this.title = title.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, '').slice(0, 120) || this.goal.title;
+    this.root.setAttribute('aria-label', this.title);
+    this.owner.changed(this);
+  }
+
+  private ring(): void {
+    if (settings.bell === 'visual') {
+      this.root.classList.add('rang');
+      window.setTimeout(() => this.root.classList.remove('rang'), 160);
+    } else if (settings.bell === 'sound') {
+      beep();
+    }
+    this.owner.printed(this);
+  }
+
+  // ---- size ----
+
+  private fitSoon(): void {
+    window.clearTimeout(this.resizeTimer);
+    this.resizeTimer = window.setTimeout(() => this.fit(), RESIZE_AFTER_MS);
+  }
+
+  fit(): void {
+    if (!this.term.element || this.screen.clientWidth === 0) return;
+    const before = `${this.term.cols}x${this.term.rows}`;
+    const size = this.fitter.proposeDimensions();
+    if (!size || !Number.isFinite(size.cols) || !Number.isFinite(size.rows)) return;
+    this.follows = false;
+    this.term.resize(Math.min(1000, Math.max(2, size.cols)), Math.min(1000, Math.max(2, size.rows)));
+    if (before !== `${this.term.cols}x${this.term.rows}`) this.sendSize();
+  }
+
+  private sendSize(): void {
+    this.link?.resize(this.term.cols, this.term.rows);
+  }
+
+  /** Another device gave the terminal its size; ours shows it as it is, until somebody types here. */
+  private follow(cols: number, rows: number): void {
+    if (cols === this.term.cols && rows === this.term.rows) return;
+    this.follows = true;
+    this.term.resize(cols, rows);
+  }
+
+  private restyle(now: Settings): void {
+    Object.assign(this.term.options, options(now));
+    this.paintMargin();
+    this.fitSoon();
+  }
+
+  /** What is left of the pane beside whole cells has the terminal's colour. */
+  private paintMargin(): void {
+    this.screen.style.setProperty('background', currentTheme().background ?? '');
+  }
+
+  // ---- input ----
+
+  private key(event: KeyboardEvent): boolean {
+    if (event.type === 'keydown' && this.state === 'ended' && event.key === 'Enter' && !event.ctrlKey && !event.altKey && !event.metaKey) {
+      event.preventDefault();
+      void this.again();
+      return false;
+    }
+    return this.owner.key(event, this);
+  }
+
+  private input(bytes: Uint8Array): void {
+    const ours = this.modified(bytes);
+    this.type(ours);
+    this.owner.typed(this, ours);
+  }
+
+  /** Straight to the host, as if it were typed here. */
+  type(bytes: Uint8Array): void {
+    if (this.follows) this.fit();
+    this.link?.send(bytes);
+  }
+
+  /** A named key or text, with the sticky modifiers. */
+  press(text: string): void {
+    this.input(utf8.encode(text));
+    this.term.scrollToBottom();
+  }
+
+  private modified(bytes: Uint8Array): Uint8Array {
+    const { ctrl, alt } = this.sticky;
+    const [only] = bytes;
+    if ((!ctrl && !alt) || only === undefined) return bytes;
+    this.sticky = { ctrl: false, alt: false };
+    this.owner.changed(this);
+    // Ctrl makes sense of one plain character: the lower five bits (RFC 20).
+    const body = ctrl && bytes.length === 1 && only >= 0x3f && only < 0x7f ? Uint8Array.of(only & 0x1f) : ctrl && bytes.length === 1 && only === 0x20 ? Uint8Array.of(0) : bytes;
+    return alt ? Uint8Array.of(0x1b, ...body) : body;
+  }
+
+  // ---- clipboard ----
+
+  get hasSelection(): boolean {
+    return this.term.hasSelection();
+  }
+
+  async copy(say = true): Promise<void> {
+    const text = this.term.getSelection();
+    if (text === '') return;
+    try {
+      await navigator.clipboard.writeText(text);
+      if (say) announce(t('term.copied'));
+    } catch {
+      toast(t('term.copy.failed'), 'warn');
+    }
+  }
+
+  async pasteClipboard(): Promise<void> {
+    try {
+      await this.paste(await navigator.clipboard.readText());
+    } catch {
+      toast(t('term.paste.failed'), 'warn');
+    }
+  }
+
+  private nativePaste(event: ClipboardEvent): void {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    void this.paste(event.clipboardData?.getData('text/plain') ?? '');
+  }
+
+  async paste(text: string): Promise<void> {
+    if (text === '') return;
+    const bracketed = this.term.modes.bracketedPasteMode;
+    if (asksFirst(text, bracketed, settings.pasteWarn) && !(await confirmPaste(text))) return this.focus();
+    const bytes = utf8.encode(prepared(text, bracketed));
+    this.focus();
+    this.owner.typed(this, bytes);
+    if (bytes.length < PROGRESS_BYTES || !this.link?.isOpen) return this.type(bytes);
+    await this.pasteLong(bytes);
+  }
+
+  private async pasteLong(bytes: Uint8Array): Promise<void> {
+    let stopped = false;
+    const meter = h('progress', { max: bytes.length, value: 0, 'aria-label': t('term.pasting') }) as HTMLProgressElement;
+    const stop = h('button', { type: 'button', class: 'button', on: { click: () => (stopped = true) } }, t('base.cancel'));
+    const box = h('div', { class: 'pasting', role: 'status' }, h('span', {}, t('term.pasting')), meter, stop);
+    this.root.append(box);
+    const whole = await this.link?.sendAll(bytes, (sent) => (meter.value = sent), () => stopped);
+    box.remove();
+    if (!whole && !stopped) toast(t('term.paste.broken'), 'danger');
+  }
+
+  private rightClick(event: MouseEvent): void {
+    // A program that wants the mouse gets it; Shift always gives the page's own.
+    if (this.term.modes.mouseTrackingMode !== 'none' && !event.shiftKey) return event.preventDefault();
+    if (settings.rightClick === 'menu') return;
+    event.preventDefault();
+    if (settings.rightClick === 'copy-or-paste' && this.term.hasSelection()) void this.copy().then(() => this.term.clearSelection());
+    else void this.pasteClipboard();
+  }
+
+  /** OSC 52: writing only, and only where the owner of the host allowed it; reading never (H10). */
+  private clipboardRequest(data: string): boolean {
+    const body = data.slice(data.indexOf(';') + 1);
+    if (body === '?' || body.length > OSC52_BYTES) return true;
+    if (!this.goal.osc52) {
+      toast(t('term.osc52.refused', { host: this.title }), 'warn');
+      return true;
+    }
+    try {
+      const text = new TextDecoder().decode(Uint8Array.from(atob(body), (c) => c.charCodeAt(0)));
+      void navigator.clipboard.writeText(text).then(() => toast(t('term.osc52.copied', { host: this.title })), () => toast(t('term.copy.failed'), 'warn'));
+    } catch {
+      // Not Base64: nothing to copy.
+    }
+    return true;
+  }
+
+  openFind(): void {
+    this.find.open();
+  }
+}
+
+function options(from: Settings): Record<string, unknown> {
+  return {
+    fontFamily: "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
+    fontSize: from.fontSize, lineHeight: from.lineHeight, cursorStyle: from.cursorStyle, cursorBlink: from.cursorBlink, scrollback: from.scrollback,
+    screenReaderMode: from.screenReader, theme: currentTheme(), minimumContrastRatio: from.termTheme === 'contrast' || from.theme === 'contrast' ? 7 : 1,
+    macOptionIsMeta: true, rightClickSelectsWord: false,
+  };
+}
+
+function follow(uri: string): void {
+  if (/^https?:\/\//i.test(uri)) window.open(uri, '_blank', 'noopener,noreferrer');
+}
+
+/** OSC 8: the text may say one thing and the link another, so the link itself is shown first. */
+async function followHidden(uri: string): Promise<void> {
+  if (!/^https?:\/\//i.test(uri)) return toast(t('term.link.refused'), 'warn');
+  const body = h('div', {}, h('p', { class: 'dialog-text' }, t('term.link.text')), h('pre', { class: 'link-shown', tabindex: '0' }, uri.slice(0, 2000)));
+  const yes = await openDialog({ title: t('term.link'), body, actions: [{ label: t('base.cancel') }, { label: t('term.link.open'), kind: 'primary', value: 'yes' }] });
+  if (yes) follow(uri);
+}
+
+async function confirmPaste(text: string): Promise<boolean> {
+  const { lines, characters } = counts(text);
+  const body = h('div', { class: 'paste-preview' }, h('p', { class: 'dialog-text' }, t('term.paste.text', { lines, characters })), h('pre', { tabindex: '0' }, preview(text)));
+  const yes = await openDialog({ title: t('term.paste.title'), body, wide: true, actions: [{ label: t('base.cancel') }, { label: t('term.paste.do'), kind: 'primary', value: 'yes' }] });
+  return yes === 'yes';
+}
+
+let audio: AudioContext | null = null;
+
+function beep(): void {
+  audio ??= new AudioContext();
+  const tone = audio.createOscillator();
+  const volume = audio.createGain();
+  tone.frequency.value = 660;
+  volume.gain.value = 0.08;
+  tone.connect(volume).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.09);
+}

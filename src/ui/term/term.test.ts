@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { backoff } from './backoff';
+import { asksFirst, counts, prepared, preview } from './paste';
+
+test('the wait doubles, is bounded and never nought', () => {
+  assert.equal(backoff(0, 1), 400);
+  assert.equal(backoff(0, 0), 200);
+  assert.equal(backoff(3, 1), 3200);
+  assert.equal(backoff(99, 1), 15_000);
+  assert.ok(backoff(99, 0) >= 7500);
+});
+
+test('a paste cannot end its own brackets', () => {
+  assert.equal(prepared('a\r\nb\nc', false), 'a\rb\rc');
+  for (const hostile of ['a\x1b[201~\nrm -rf /\n', 'a\x1b[201\x1b[201~~b', 'a\x9b201~b']) {
+    const inside = prepared(hostile, true).slice('\x1b[200~'.length, -'\x1b[201~'.length);
+    assert.ok(!/[\x1b\x9b]/.test(inside), JSON.stringify(inside));
+  }
+});
+
+test('several lines are asked about, one is not', () => {
+  assert.equal(asksFirst('ls', false, true), false);
+  assert.equal(asksFirst('ls\n', false, true), true);
+  assert.equal(asksFirst('ls\n', true, true), false);
+  assert.equal(asksFirst('a\nb', true, true), true);
+  assert.equal(asksFirst('a\nb', true, false), false);
+  assert.equal(asksFirst('x'.repeat(5001), true, true), true);
+});
+
+test('a preview shows what cannot be seen', () => {
+  assert.equal(preview('a\x1b[31mb\n\tc'), 'a\\x1b[31mb\n\tc');
+  assert.equal(preview('1\n2\n3', 2), '1\n2\n…');
+  assert.deepEqual(counts('a\nb\n'), { lines: 2, characters: 4 });
+});

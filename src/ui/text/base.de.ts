@@ -1,0 +1,12 @@
+// Deutsche Texte dessen, was jeder Teil der Seite benutzt.
+
+import type en from './base.en';
+
+const base: Record<keyof typeof en, string> = {
+  'base.unreachable': 'Die Box ist nicht erreichbar.',
+  'base.unreachable.remedy': 'Prüfe das Netz und versuche es noch einmal.',
+  'base.close': 'Schließen',
+  'base.cancel': 'Abbrechen',
+};
+
+export default base;
