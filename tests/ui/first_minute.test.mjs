@@ -1,0 +1,49 @@
+// The first minute: claim, a host, its fingerprint, a terminal, a command and its output. By mouse and keyboard, in a real browser, on a real
+// OpenSSH server. No policy is violated and nothing is asked of another origin.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ACCOUNT, acceptHostKey, answerPassword, claim, closeBrowser, command, footbridge, quickConnect, screen, seen, shot, sshd, visitor } from './world.mjs';
+
+let box;
+let server;
+
+before(async () => {
+  [box, server] = await Promise.all([footbridge(), sshd()]);
+});
+after(async () => {
+  await closeBrowser();
+  await Promise.all([box.close(), server.close()]);
+});
+
+test('a stranger gets from the claim code to a prompt', async () => {
+  const { page, close } = await visitor(box);
+  await page.getByLabel(/code/i).first().waitFor();
+  await shot(page, 'claim');
+  await claim(page, box);
+  await shot(page, 'empty');
+
+  await page.keyboard.press('Escape');
+  await quickConnect(page, server.port);
+  await page.locator('.question').waitFor();
+  await shot(page, 'fingerprint');
+  await acceptHostKey(page, server.fingerprint);
+  await answerPassword(page);
+  await seen(page, '$');
+  await command(page, 'echo $((6*7)) $TERM; stty size', '42 xterm-256color');
+  const [, rows, cols] = /(\d+) (\d+)\s*\n[^\n]*\$/.exec(await screen(page)) ?? [];
+  assert.ok(Number(rows) > 20 && Number(cols) > 100, `the terminal fills the window: ${cols}x${rows}`);
+  await command(page, "printf '\\033[38;2;255;80;0mtruecolor\\033[0m \\033[1;32mgreen\\033[0m 你好\\n'", '你好');
+  await shot(page, 'terminal');
+  const colour = await page.evaluate(() => [...document.querySelectorAll('.xterm-rows span')].find((span) => span.textContent === 'truecolor' && getComputedStyle(span).color === 'rgb(255, 80, 0)') !== undefined);
+  assert.ok(colour, 'colours are painted under the strict policy');
+
+  await page.keyboard.type('exit 3');
+  await page.keyboard.press('Enter');
+  await page.locator('.pane-bar', { hasText: 'status 3' }).waitFor();
+  await shot(page, 'ended');
+  await page.keyboard.press('Enter');
+  await answerPassword(page);
+  await command(page, 'whoami', ACCOUNT.user);
+  await close();
+});

@@ -1,0 +1,268 @@
+// Real parts for the browser's tests: the program, OpenSSH's sshd, and Chromium. Everything is on loopback, in temporary folders, and
+// ended by its own process id.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+/** The account that scripts/test.sh makes. */
+export const ACCOUNT = { user: 'fbtest', password: 'correct horse battery' };
+export const ADA = { name: 'ada', password: 'a long bridge over cold water' };
+export const WIDE = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+export const PATIENCE = 20_000;
+
+const binary = process.env.FOOTBRIDGE_BIN ?? join(root, 'target/debug/footbridge');
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+function run(folder, data, settings) {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FOOTBRIDGE_')));
+  return spawn(binary, ['serve'], {
+    cwd: folder,
+    env: { ...env, FOOTBRIDGE_DATA: data, FOOTBRIDGE_LISTEN: '127.0.0.1:0', FOOTBRIDGE_TARGETS_ALLOW: '127.0.0.0/8', ...settings },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+/** The program with a data folder of its own. `close` ends it and removes everything. */
+export async function footbridge(settings = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'footbridge-ui-'));
+  const data = join(folder, 'data');
+  const box = { folder, url: '', code: null, stop, start, close };
+  let child = null;
+  await start({});
+  return box;
+
+  /** After `stop`: the same data and the same address, as after a power cut. */
+  async function start(more = box.url === '' ? {} : { FOOTBRIDGE_LISTEN: new URL(box.url).host }) {
+    child = run(folder, data, { ...settings, ...more });
+    const known = {};
+    const lines = createInterface({ input: child.stdout });
+    await new Promise((done, fail) => {
+      child.once('exit', (status) => fail(new Error(`serve ended with ${status}`)));
+      lines.on('line', (line) => {
+        const [word, ...rest] = line.split(' ');
+        known[word] = rest.join(' ');
+        // The claim code comes last, and only while nobody has claimed the box.
+        if (known.certificate && (known['claim-code'] || box.code)) done();
+      });
+    });
+    box.url = known.listening;
+    box.code ??= known['claim-code'];
+  }
+
+  async function stop(signal = 'SIGKILL') {
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill(signal);
+    await gone;
+  }
+
+  async function close() {
+    if (child.exitCode === null && child.signalCode === null) await stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** OpenSSH's server: passwords of the test account, through PAM's keyboard-interactive too if asked. */
+export async function sshd({ interactive = false } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'footbridge-sshd-'));
+  chmodSync(folder, 0o755);
+  const port = await freePort();
+  const server = { port, folder, close, restart, newKey, fingerprint: '' };
+  let child = null;
+  newKey();
+  await restart();
+  return server;
+
+  function newKey() {
+    rmSync(join(folder, 'key'), { force: true });
+    rmSync(join(folder, 'key.pub'), { force: true });
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')]);
+    server.fingerprint = execFileSync('ssh-keygen', ['-lf', join(folder, 'key')], { encoding: 'utf8' }).split(' ')[1];
+  }
+
+  async function restart() {
+    await end();
+    mkdirSync('/run/sshd', { recursive: true });
+    const lines = [
+      `ListenAddress 127.0.0.1:${port}`, `HostKey ${folder}/key`, 'PidFile none', 'UsePAM yes', 'PrintMotd no', 'PrintLastLog no', 'StrictModes no',
+      `PasswordAuthentication ${interactive ? 'no' : 'yes'}`, `KbdInteractiveAuthentication ${interactive ? 'yes' : 'no'}`, 'MaxStartups 100', 'LogLevel ERROR',
+    ];
+    writeFileSync(join(folder, 'config'), lines.join('\n') + '\n');
+    child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'config')], { stdio: 'ignore' });
+    await until(() => answers(port), 'sshd does not listen');
+  }
+
+  async function end() {
+    if (!child || child.exitCode !== null) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill();
+    await gone;
+  }
+
+  async function close() {
+    await end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function answers(port) {
+  const { connect } = await import('node:net');
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1', () => done(true));
+    socket.on('connect', () => socket.destroy());
+    socket.on('error', () => done(false));
+  });
+}
+
+export async function until(holds, why, patience = PATIENCE) {
+  const end = Date.now() + patience;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(why);
+    await new Promise((done) => setTimeout(done, 25));
+  }
+}
+
+let shared = null;
+
+export async function browser() {
+  shared ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return shared;
+}
+
+export async function closeBrowser() {
+  await (await shared)?.close();
+  shared = null;
+}
+
+/** A browser that has never been here. What its policy forbids, what it asks elsewhere, and what its scripts throw is collected. */
+export async function visitor(box, options = {}) {
+  const context = await (await browser()).newContext({
+    ignoreHTTPSErrors: true, viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...options,
+  });
+  const trouble = [];
+  const page = await context.newPage();
+  watch(page, box, trouble);
+  await page.goto(box.url);
+  return {
+    page, context, trouble,
+    /** Nothing was forbidden, asked elsewhere, or thrown. */
+    async close() {
+      await context.close();
+      assert.deepEqual(trouble, []);
+    },
+  };
+}
+
+export function watch(page, box, trouble) {
+  page.on('console', (message) => {
+    const text = message.text();
+    // A refusal that the page itself shows is written to the console by the browser, and a service worker needs a known certificate.
+    if (message.type() === 'error' && !/Failed to load resource|service worker|ServiceWorker|SSL certificate|WebSocket connection/i.test(text)) trouble.push(text);
+  });
+  page.on('pageerror', (error) => trouble.push(String(error)));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(box.url) && !url.startsWith(box.url.replace('https', 'wss')) && !/^(data|blob):/.test(url)) trouble.push(`asked elsewhere: ${url}`);
+  });
+}
+
+// ---- what a person does ----
+
+export async function claim(page, box) {
+  await page.getByLabel(/code/i).first().fill(box.code.toLowerCase());
+  await page.getByLabel(/name/i).first().fill(ADA.name);
+  await page.locator('input[autocomplete="new-password"]').first().fill(ADA.password);
+  const again = page.locator('input[autocomplete="new-password"]').nth(1);
+  if (await again.count()) await again.fill(ADA.password);
+  await page.locator('form button[type="submit"], form .button.primary').first().click();
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+}
+
+export async function signIn(page, who = ADA) {
+  await page.locator('input[autocomplete="username"]').fill(who.name);
+  await page.locator('input[autocomplete="current-password"]').fill(who.password);
+  await page.keyboard.press('Enter');
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+}
+
+/** By the search box, as `user@host:port`. */
+export async function quickConnect(page, port) {
+  await page.locator('.start input[type="search"], .start input').first().fill(`${ACCOUNT.user}@127.0.0.1:${port}`);
+  await page.keyboard.press('Enter');
+}
+
+export async function acceptHostKey(page, fingerprint) {
+  const panel = page.locator('.pane.active .question');
+  await panel.waitFor({ timeout: PATIENCE });
+  if (fingerprint) assert.ok((await panel.innerText()).includes(fingerprint), 'the fingerprint that ssh-keygen prints is shown');
+  await panel.locator('.button.primary').click();
+}
+
+export async function answerPassword(page) {
+  const field = page.locator('.pane.active .question input[type="password"]');
+  await field.waitFor({ timeout: PATIENCE });
+  await field.fill(ACCOUNT.password);
+  await page.keyboard.press('Enter');
+}
+
+/** From the start page to a prompt. */
+export async function openTerminal(page, server, { known = false } = {}) {
+  await quickConnect(page, server.port);
+  if (!known) await acceptHostKey(page, server.fingerprint);
+  await answerPassword(page);
+  await seen(page, '$');
+}
+
+/** The rows on the screen of the active pane, as text. */
+export function screen(page) {
+  return page.evaluate(() => [...document.querySelectorAll('.pane.active .xterm-rows > div')].map((row) => row.textContent.replaceAll('\u00a0', ' ').trimEnd()).join('\n'));
+}
+
+export async function seen(page, text, patience = PATIENCE) {
+  const holds = typeof text === 'string' ? async () => (await screen(page)).includes(text) : async () => text.test(await screen(page));
+  try {
+    await until(holds, '', patience);
+  } catch {
+    throw new Error(`not seen: ${text}\n${await screen(page)}`);
+  }
+}
+
+export async function type(page, text) {
+  await page.keyboard.type(text, { delay: 2 });
+}
+
+/** Types a command and waits for a word that only its output has. */
+export async function command(page, line, output) {
+  await type(page, line);
+  await page.keyboard.press('Enter');
+  await seen(page, output);
+}
+
+const shots = process.env.FOOTBRIDGE_SHOTS ?? join(here, 'out');
+
+/** Into tests/ui/out; `make shots` puts those that the documents use into docs/screenshots. */
+export async function shot(page, name) {
+  mkdirSync(shots, { recursive: true });
+  await page.waitForTimeout(250);
+  await page.screenshot({ path: join(shots, `${name}.png`), animations: 'disabled' });
+}
+
+export function axeSource() {
+  return readFileSync(join(here, 'node_modules/axe-core/axe.min.js'), 'utf8');
+}
