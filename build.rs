@@ -2,6 +2,8 @@
 //!
 //! `FOOTBRIDGE_PAGE` names another folder; `FOOTBRIDGE_PAGE=none` packs a page of one line, for work on everything but the page.
 
+#![allow(clippy::expect_used)] // A build that cannot go on should stop, and say where.
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

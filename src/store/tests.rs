@@ -167,19 +167,19 @@ fn last_use_is_noted_to_the_minute() {
 #[test]
 fn host_keys_are_kept_once_and_replaced_by_algorithm() {
     let (_dir, _, store) = fresh();
-    let me = Some(Id::random());
-    let (ed, rsa, pin) = (known(me, Some("ed"), "1"), known(me, Some("rsa"), "2"), known(me, None, "3"));
-    assert_eq!(store.add_host_keys(&[ed.clone(), rsa, pin, known(me, Some("ed"), "1")]).unwrap(), 3);
+    let me = Id::random();
+    let (ed, rsa, pin) =
+        (known(Some(me), Some("ed"), "1"), known(Some(me), Some("rsa"), "2"), known(Some(me), None, "3"));
+    assert_eq!(store.add_host_keys(&[ed.clone(), rsa, pin, known(Some(me), Some("ed"), "1")]).unwrap(), 3);
     assert_eq!(store.add_host_keys(&[ed]).unwrap(), 0);
     store.add_host_keys(&[known(None, Some("ed"), "global")]).unwrap();
-    store.replace_host_key(&known(me, Some("ed"), "new")).unwrap();
-    let mut left: Vec<_> =
-        store.known_for(me.unwrap(), "h", 22).unwrap().into_iter().map(|key| key.fingerprint).collect();
+    store.replace_host_key(&known(Some(me), Some("ed"), "new")).unwrap();
+    let mut left: Vec<_> = store.known_for(me, "h", 22).unwrap().into_iter().map(|key| key.fingerprint).collect();
     left.sort();
     assert_eq!(left, ["2", "global", "new"]);
-    assert!(store.known_for(me.unwrap(), "h", 23).unwrap().is_empty());
+    assert!(store.known_for(me, "h", 23).unwrap().is_empty());
     let global = store.all_host_keys().unwrap().into_iter().find(|key| key.user.is_none()).unwrap();
-    assert!(!store.delete_host_key(me, global.id).unwrap(), "a user cannot remove everybody's");
+    assert!(!store.delete_host_key(Some(me), global.id).unwrap(), "a user cannot remove everybody's");
     assert!(store.delete_host_key(None, global.id).unwrap());
 }
 

@@ -219,7 +219,7 @@ fn length(text: &str) -> Result<u64, Bad> {
 fn host(text: &str) -> Result<String, Bad> {
     let wrong = bad(400, "The Host line names no host.");
     let (name, port) = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(inner, port)| (inner, port)).ok_or(wrong)?,
+        Some(rest) => rest.split_once(']').ok_or(wrong)?,
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
     let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok());

@@ -3,6 +3,9 @@
 //! Absolute times belong to the machine; ratios travel. The yardstick is the OpenSSH client on the same sshd, driven through pipes,
 //! so that both sides end in this program. `cargo bench -- WORD` runs only the figures whose name holds WORD.
 
+// A benchmark that cannot go on should stop, and say where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../it/world/mod.rs"]
 #[allow(dead_code)]
 mod world;
