@@ -67,7 +67,7 @@ pub fn serve(config: &Config) -> Outcome {
     harden();
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
-    let door = Arc::new(Door::open(door_settings(config)).map_err(told)?);
+    let door = Arc::new(Door::open(door_settings(config)?).map_err(told)?);
     let context = Context {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
@@ -119,8 +119,8 @@ pub fn prepare(data: &Path) -> Result<(), String> {
     doctor::modes(data).map(drop)
 }
 
-fn door_settings(config: &Config) -> door::Settings {
-    door::Settings {
+fn door_settings(config: &Config) -> Result<door::Settings, String> {
+    Ok(door::Settings {
         listen: config.listen,
         http_listen: config.http_listen,
         certificate: config.certificate.clone().zip(config.private_key.clone()),
@@ -128,8 +128,9 @@ fn door_settings(config: &Config) -> door::Settings {
         connections: config.connections,
         connections_per_address: config.connections_per_address,
         connections_anonymous: config.connections_anonymous,
+        proxies: Proxies::parse(&config.trusted_proxies)?,
         data_dir: config.data.clone(),
-    }
+    })
 }
 
 /// The command line's way in. A stale socket of a process that was killed gives way; the store's lock has told us that we are alone.
