@@ -84,8 +84,8 @@ pub const PASSWORD_HISTORY: usize = 5;
 pub const LIMITER_ADDRESSES: usize = 4096;
 /// D3: a ticket lives for one upgrade.
 pub const TICKET: Duration = Duration::from_secs(30);
-/// Tickets outstanding: more than anybody opens terminals in 30 s.
-pub const TICKETS: usize = 1024;
+/// Tickets outstanding per sign-in session: twice the terminals a user may have. With LOGINS of them, half a megabyte at the worst.
+pub const TICKETS_PER_LOGIN: usize = 16;
 
 // ---- what a user may store ----
 

@@ -119,8 +119,10 @@ impl Logins {
         });
         let mut logins = lock(&self.by_cookie);
         logins.insert(hash(&cookie), login.clone());
-        trim(&mut logins, limits::LOGINS_PER_USER, |other| other.user == login.user);
-        trim(&mut logins, limits::LOGINS, |_| true);
+        let mut gone = trim(&mut logins, limits::LOGINS_PER_USER, |other| other.user == login.user);
+        gone.append(&mut trim(&mut logins, limits::LOGINS, |_| true));
+        drop(logins);
+        gone.iter().for_each(|login| login.end());
         (login, cookie)
     }
 
@@ -137,13 +139,8 @@ impl Logins {
     }
 
     pub fn end_where(&self, goes: impl Fn(&Login) -> bool) {
-        lock(&self.by_cookie).retain(|_, login| {
-            let goes = goes(login);
-            if goes {
-                login.end();
-            }
-            !goes
-        });
+        let gone: Vec<_> = lock(&self.by_cookie).extract_if(|_, login| goes(login)).collect();
+        gone.iter().for_each(|(_, login)| login.end());
     }
 
     /// Ends what has run out, so that its key is wiped although nobody asks for it any more.
@@ -152,14 +149,16 @@ impl Logins {
     }
 }
 
-fn trim(logins: &mut HashMap<[u8; 32], Arc<Login>>, most: usize, counts: impl Fn(&Login) -> bool) {
+/// Takes out what is too many. It is ended only once the table is free again: a session's key may be in use for as long as an
+/// Argon2 run, and everybody's requests need the table.
+fn trim(logins: &mut HashMap<[u8; 32], Arc<Login>>, most: usize, counts: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+    let mut gone = Vec::new();
     while logins.values().filter(|login| counts(login)).count() > most {
         let oldest = logins.iter().filter(|(_, login)| counts(login)).min_by_key(|(_, login)| login.last_use());
-        let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { return };
-        if let Some(login) = logins.remove(&cookie) {
-            login.end();
-        }
+        let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { break };
+        gone.extend(logins.remove(&cookie));
     }
+    gone
 }
 
 /// For the tests of the rooms above.
@@ -216,6 +215,26 @@ mod tests {
         assert!(a != b && logins.find(&a, now).unwrap().id == one.id && logins.find("junk", now).is_none());
         assert!(one.csrf_matches(&one.csrf) && !one.csrf_matches(&two.csrf) && !one.csrf_matches(""));
         assert_eq!(one.user_agent, "ab");
+    }
+
+    /// The story: a change of password holds its session's key for a whole Argon2 run. Whoever signed out meanwhile waited for that
+    /// key with the table of all sessions locked, and nobody's request was answered.
+    #[test]
+    fn a_key_in_use_keeps_nobody_else_waiting() {
+        let (logins, user, now) = (Logins::new(HOUR, HOUR), somebody("ada"), Instant::now());
+        let (changing, _) = begin(&logins, &user, now);
+        let (_, other) = begin(&logins, &somebody("bob"), now);
+        let (asking, found) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            changing.data_key(|_| {
+                scope.spawn(|| logins.end_where(|login| login.id == changing.id));
+                while !changing.ended.load(Ordering::Acquire) {
+                    std::thread::yield_now();
+                }
+                scope.spawn(|| asking.send(logins.find(&other, now).is_some()));
+                assert_eq!(found.recv_timeout(Duration::from_secs(20)), Ok(true));
+            });
+        });
     }
 
     #[test]

@@ -252,6 +252,7 @@ impl Auth {
             return Err(Refusal::Failed);
         };
         self.limiter.forgive(admitted);
+        self.forget_lock(user)?;
         let data_key = self.unwrap(user, &kek)?;
         self.renew_hash(user, password, &data_key)?;
         audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
@@ -301,6 +302,14 @@ impl Auth {
         if let Err(error) = thread.spawn(write) {
             log::error!("a lock could not be stored: {error}");
         }
+    }
+
+    /// A lock that is over goes from the store too. On a board that boots in 1970 it would seem to lie ahead after every start.
+    fn forget_lock(&self, user: &User) -> Result<(), Refusal> {
+        if user.locked_until.is_some() {
+            self.store.update_user(user.id, |user| user.locked_until = None)?;
+        }
+        Ok(())
     }
 
     fn unwrap(&self, user: &User, kek: &Key32) -> Result<DataKey, Refusal> {
