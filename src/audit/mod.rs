@@ -58,14 +58,22 @@ impl Book {
         let bytes = file.metadata()?.len();
         let chain = last_chain(path)?.unwrap_or_else(beginning);
         let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false };
-        book.mend_torn_line()?;
+        book.bytes = whole_lines(path)?;
+        book.cut_torn_line();
         Ok(book)
     }
 
-    /// A power cut may have left half a line. The next one must not be glued to it.
-    fn mend_torn_line(&mut self) -> io::Result<()> {
-        let whole = self.bytes == 0 || last_byte(&self.path)? == Some(b'\n');
-        if whole { Ok(()) } else { self.file.write_all(b"\n") }
+    /// A power cut or a full disk may have left half a line, to which the next one must not be glued. It is cut off, because that
+    /// needs no space: a box with a full disk starts.
+    fn cut_torn_line(&mut self) {
+        let cut =
+            File::options().write(true).open(&self.path).and_then(|file| match file.metadata()?.len() > self.bytes {
+                true => file.set_len(self.bytes),
+                false => Ok(()),
+            });
+        if let Err(error) = cut {
+            log::error!("half a line of the audit log cannot be cut off: {error}");
+        }
     }
 
     fn note(&mut self, event: &str, fields: &[(&str, &str)], time: Seconds) {
@@ -75,6 +83,7 @@ impl Book {
                 log::error!("the audit log cannot be written ({error}); terminals go on");
             }
             self.in_trouble = true;
+            self.cut_torn_line();
         } else {
             self.in_trouble = false;
         }
@@ -97,7 +106,11 @@ impl Book {
         for number in (1..limits::AUDIT_FILES - 1).rev() {
             let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
         }
-        fs::rename(&self.path, numbered(&self.path, 1))?;
+        match fs::rename(&self.path, numbered(&self.path, 1)) {
+            // It was renamed before, and then the new one could not be opened.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
         self.file = append_to(&self.path)?;
         self.bytes = 0;
         Ok(())
@@ -114,8 +127,9 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
     name.into()
 }
 
-fn last_byte(path: &Path) -> io::Result<Option<u8>> {
-    Ok(fs::read(path)?.last().copied())
+/// How many bytes of the file are whole lines.
+fn whole_lines(path: &Path) -> io::Result<u64> {
+    Ok(fs::read(path)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
 }
 
 /// A line without its chain and its closing brace.
@@ -189,12 +203,13 @@ pub struct Report {
     pub broken: Vec<usize>,
 }
 
-/// Checks every line against the one before it. Of the very first line there is, only its successors are witness, since older files
-/// are deleted; and lines cut off at the end are not missed.
+/// Checks every line against the one before it. Once the oldest file has been deleted, only the successors of the first line there
+/// is are its witness; and lines cut off at the end are not missed.
 pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
     let mut report = Report { lines: 0, broken: Vec::new() };
-    let mut before: Option<String> = None;
-    for file in files(path) {
+    let files = files(path);
+    let mut before = (files.len() < limits::AUDIT_FILES).then(beginning);
+    for file in files {
         for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
             report.lines += 1;
             let found = split(whole);
@@ -285,7 +300,8 @@ mod tests {
         assert_eq!(broken(&[lines[0], lines[1], &changed, lines[3]], &key), [3]);
         assert_eq!(broken(&[lines[0], lines[1], lines[3], lines[4]], &key), [3]);
         assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
-        assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [2]);
+        assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [1, 2]);
+        assert_eq!(broken(&lines[1..], &key), [1], "the first lines are missing");
     }
 
     #[test]
@@ -293,11 +309,23 @@ mod tests {
         let (_dir, path, key) = written(2);
         File::options().append(true).open(&path).unwrap().write_all(b"{\"time\":1,\"ev").unwrap();
         Book::open(&path, key.clone()).unwrap().note("after", &[], 2);
-        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 4, broken: vec![3] });
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 3, broken: vec![] });
         assert_eq!(
             tail(&path, 2).unwrap(),
             [r#"{"time":1000,"event":"test","n":"1"}"#, r#"{"time":2,"event":"after"}"#]
         );
+    }
+
+    /// The story: without a free file descriptor the log was renamed and the new one not opened. From then on there was nothing to
+    /// rename, and nothing was written until the next start.
+    #[test]
+    fn a_rotation_that_was_interrupted_is_finished() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key.clone()).unwrap();
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        fs::rename(&path, numbered(&path, 1)).unwrap();
+        book.note("after", &[], 2);
+        assert!(!book.in_trouble && verify(&path, &key).unwrap() == Report { lines: 2, broken: vec![] });
     }
 
     #[test]
@@ -305,6 +333,8 @@ mod tests {
         let (_dir, path, key) = written(1);
         let mut book = Book::open(&path, key.clone()).unwrap();
         let good = std::mem::replace(&mut book.file, File::options().write(true).open("/dev/full").unwrap());
+        // The story: the disk took half a line and no more. The next line was glued to it, and `verify` called it forged.
+        File::options().append(true).open(&path).unwrap().write_all(b"{\"time\":1,\"ev").unwrap();
         book.note("lost", &[], 1);
         assert!(book.in_trouble);
         book.file = good;
