@@ -73,7 +73,11 @@ impl Trust {
         };
         let written =
             if replace { self.store.replace_host_key(&record) } else { self.store.add_host_keys(&[record]).map(drop) };
-        let event = if replace { "hostkey.replace" } else { "hostkey.add" };
+        let event = match (&written, replace) {
+            (Err(_), _) => "hostkey.failed",
+            (Ok(()), true) => "hostkey.replace",
+            (Ok(()), false) => "hostkey.add",
+        };
         audit::note(event, &[("user", &self.user.to_string()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
         written.map_err(|error| log::error!("a host key cannot be stored: {error}")).is_ok()
     }
