@@ -51,7 +51,10 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
     if let Some(host) = plan.host_id {
-        context.store.touch_host(login.user, host, request.now.calendar)?;
+        // A full disk is no reason to keep a user from a terminal that runs already.
+        if let Err(error) = context.store.touch_host(login.user, host, request.now.calendar) {
+            log::error!("the last use of a host cannot be noted: {error}");
+        }
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))

@@ -28,6 +28,27 @@ impl Store {
         self.put_belonging(HOST, user, host.id, host, most)
     }
 
+    /// What its owner changed of it; when it was made and last used stays. None: there is no such host (any more).
+    pub fn replace_host(&self, user: Id, host: Host) -> Result<Option<Host>, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let place = key(HOST, &[user, host.id]);
+        let Some(old) = self.records.watch::<Host>(&mut plan, &place)? else { return Ok(None) };
+        let host = Host { created: old.created, last_used: old.last_used, ..self.with_own_credential(user, host)? };
+        self.records.put(&mut plan, place, &host)?;
+        Ok(self.records.commit(&plan)?.then_some(host))
+    }
+
+    /// A credential may be deleted between the check of a request and its turn: then the host asks every time, as all others do.
+    fn with_own_credential(&self, user: Id, mut host: Host) -> Result<Host, StoreError> {
+        if let Some(id) = host.credential_id
+            && self.credential(user, id)?.is_none()
+        {
+            host.credential_id = None;
+        }
+        Ok(host)
+    }
+
     pub fn delete_host(&self, user: Id, id: Id) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();

@@ -303,3 +303,23 @@ proptest! {
         prop_assert!(Store::open(dir.path(), random::key()).is_err());
     }
 }
+
+/// The story: a change of a host read it, and wrote it back after somebody had deleted it or its credential.
+#[test]
+fn a_change_does_not_bring_back_what_was_deleted() {
+    let (_dir, _key, store) = fresh();
+    let ada = user("ada");
+    let login = credential(ada.id);
+    store.put_credential(ada.id, &login, 9).unwrap();
+    let asked = Host { credential_id: Some(login.id), ..host("a") };
+    store.put_host(ada.id, &asked, 9).unwrap();
+    store.touch_host(ada.id, asked.id, 77).unwrap();
+    let changed = Host { label: "b".into(), created: 99, ..asked.clone() };
+    let there = store.replace_host(ada.id, changed.clone()).unwrap().unwrap();
+    assert_eq!(there, Host { created: 1, last_used: Some(77), ..changed.clone() });
+    assert_eq!(store.host(ada.id, asked.id).unwrap(), Some(there));
+    store.delete_credential(ada.id, login.id).unwrap();
+    assert_eq!(store.replace_host(ada.id, changed.clone()).unwrap().unwrap().credential_id, None);
+    store.delete_host(ada.id, asked.id).unwrap();
+    assert!(store.replace_host(ada.id, changed).unwrap().is_none() && store.hosts(ada.id).unwrap().is_empty());
+}
