@@ -215,3 +215,20 @@ pub const KEY_TEXT_BYTES: usize = 32 * 1024;
 pub const KEY_BCRYPT_ROUNDS: u32 = 512;
 pub const KEY_PBKDF2_ROUNDS: u64 = 1_000_000;
 pub const KEY_SCRYPT_COST: u64 = 32_768 * 8;
+
+// ---- backups ----
+
+/// Argon2id for a backup's passphrase: no more memory than a sign-in, because the box may have little, but ten times the passes of the
+/// floor, since whoever has the file guesses without limits.
+pub const BACKUP_ARGON2_KIB: u32 = 19 * 1024;
+pub const BACKUP_ARGON2_PASSES: u32 = 20;
+pub const BACKUP_ARGON2_LANES: u32 = 1;
+/// What a backup's head may ask for: a hostile one asks for terabytes and years.
+pub const BACKUP_KIB_MOST: u32 = 256 * 1024;
+pub const BACKUP_PASSES_MOST: u32 = 100;
+pub const BACKUP_LANES_MOST: u32 = 8;
+/// A backup in all: read into memory at once. A household's is some hundred KB.
+pub const BACKUP_BYTES: u64 = 256 * 1024 * 1024;
+/// Lines that `audit tail` shows unless told otherwise, and at most: what one answer over the admin socket may hold.
+pub const AUDIT_TAIL: usize = 20;
+pub const AUDIT_TAIL_MOST: usize = 50_000;

@@ -2,7 +2,7 @@
 
 use super::admin::{self, Office, Running};
 use super::config::Config;
-use super::{Outcome, doctor};
+use super::{Outcome, backup, doctor};
 use crate::api::Context;
 use crate::audit;
 use crate::auth::{self, Auth};
@@ -20,6 +20,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 /// What stands on the shelf, and the sessions.
 pub struct Rooms {
     data: PathBuf,
+    device: Arc<DeviceKey>,
     auth: Arc<Auth>,
     store: Arc<Store>,
     registry: Arc<Registry>,
@@ -37,9 +39,11 @@ pub struct Rooms {
 impl Rooms {
     pub fn open(config: &Config) -> Result<Rooms, String> {
         let data = config.data.clone();
+        backup::refuse_unfinished(&data)?;
         let device = Arc::new(DeviceKey::load_or_make(&data).map_err(told)?);
-        audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let store = Arc::new(Store::open(&data, device.derive("store")).map_err(told)?);
+        // After the store, whose lock tells us that we are alone: two books would tear the chain.
+        audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
@@ -48,13 +52,14 @@ impl Rooms {
             lock_after: config.lockout_failures,
             lock_for: Duration::from_secs(config.lockout_minutes * 60),
         };
-        let auth = Arc::new(Auth::new(store.clone(), device, &data, settings).map_err(told)?);
+        let auth = Arc::new(Auth::new(store.clone(), device.clone(), &data, settings).map_err(told)?);
         let registry = Arc::new(Registry::new(config.sessions()?, store.clone()));
-        Ok(Rooms { data, auth, store, registry })
+        Ok(Rooms { data, device, auth, store, registry })
     }
 
     pub fn office(&self, running: Option<Running>) -> Office {
-        Office { auth: self.auth.clone(), store: self.store.clone(), data: self.data.clone(), running }
+        let (auth, store, device) = (self.auth.clone(), self.store.clone(), self.device.clone());
+        Office { auth, store, device, data: self.data.clone(), running }
     }
 }
 
@@ -139,7 +144,7 @@ fn start_office(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(told)?;
-    let running = Running { registry: rooms.registry.clone(), fingerprint: door.fingerprint(), ca_pem: door.ca_pem() };
+    let running = Running { registry: rooms.registry.clone(), door: door.clone(), since: Instant::now() };
     let office = rooms.office(Some(running));
     let thread = thread::Builder::new().name("admin".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     thread.spawn(move || admin::attend(&listener, &office)).map(drop).map_err(told)
@@ -172,9 +177,15 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
                 }
             }
             let now = clock::now();
-            auth.sweep(now.since_boot);
-            registry.sweep(now.since_boot);
-            door.renew_if_due(&now);
+            // Without its keeper the box could not even be told to stop: a panic here ends one round.
+            let round = AssertUnwindSafe(|| {
+                auth.sweep(now.since_boot);
+                registry.sweep(now.since_boot);
+                door.renew_if_due(&now);
+            });
+            if catch_unwind(round).is_err() {
+                log::error!("a round of the housekeeper crashed");
+            }
         }
     };
     thread.spawn(keep).map(drop).map_err(told)

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
 /// Its name in the data directory.
@@ -34,6 +34,16 @@ pub fn note(event: &str, fields: &[(&str, &str)]) {
     if let Some(book) = BOOK.get() {
         book.lock().unwrap_or_else(PoisonError::into_inner).note(event, fields, clock::today());
     }
+}
+
+/// The last event could not be written.
+pub fn in_trouble() -> bool {
+    pause().is_some_and(|book| book.in_trouble)
+}
+
+/// While somebody reads, nobody writes or renames.
+fn pause() -> Option<MutexGuard<'static, Book>> {
+    BOOK.get().map(|book| book.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 struct Book {
@@ -206,6 +216,7 @@ pub struct Report {
 /// Checks every line against the one before it. Once the oldest file has been deleted, only the successors of the first line there
 /// is are its witness; and lines cut off at the end are not missed.
 pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
+    let _pause = pause();
     let mut report = Report { lines: 0, broken: Vec::new() };
     let files = files(path);
     let mut before = (files.len() < limits::AUDIT_FILES).then(beginning);
@@ -228,6 +239,7 @@ pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
 
 /// The last lines, oldest first, without their chain.
 pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
+    let _pause = pause();
     let mut last = Vec::new();
     for file in files(path).into_iter().rev() {
         let lines = lines_of(&file)?;

@@ -138,6 +138,10 @@ impl Logins {
         own
     }
 
+    pub fn count(&self) -> usize {
+        lock(&self.by_cookie).len()
+    }
+
     pub fn end_where(&self, goes: impl Fn(&Login) -> bool) {
         let gone: Vec<_> = lock(&self.by_cookie).extract_if(|_, login| goes(login)).collect();
         gone.iter().for_each(|(_, login)| login.end());

@@ -21,7 +21,8 @@ use crate::store::{Role, Store, StoreError, User};
 use crate::vault::{DataKey, DeviceKey, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hashing::{Cost, HashError, Hasher, Verifier};
+pub use hashing::{Cost, HashError, stretch};
+use hashing::{Hasher, Verifier};
 use limiter::{Limiter, Try};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins};
@@ -112,6 +113,11 @@ impl From<HashError> for Refusal {
             HashError::Failed => internal("Argon2id failed; is there enough memory?"),
         }
     }
+}
+
+/// Is this good enough for a passphrase? The rules of passwords (A2), without a name.
+pub fn strong_enough(passphrase: &Secret) -> Result<(), String> {
+    passwords::check(passphrase, "").map_err(Into::into)
 }
 
 pub struct Auth {
@@ -419,6 +425,11 @@ impl Auth {
 
     pub fn redeem_ticket(&self, ticket: &str, login: &Login, session: Id, now: Instant) -> bool {
         self.tickets.redeem(ticket, login.id, session, now)
+    }
+
+    /// Sign-in sessions there are.
+    pub fn signed_in(&self) -> usize {
+        self.logins.count()
     }
 
     /// Wipes what has run out.

@@ -233,6 +233,12 @@ impl Session {
         self.bell.ring();
     }
 
+    /// Bytes of output kept for whoever comes back.
+    pub fn kept(&self) -> u64 {
+        let shared = self.lock();
+        shared.ring.end() - shared.ring.start()
+    }
+
     /// Since when the session is over, if it is.
     pub fn ended_at(&self) -> Option<Instant> {
         self.lock().ended_at

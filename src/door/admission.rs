@@ -51,6 +51,12 @@ impl Admission {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// In all, and strangers.
+    pub fn crowd(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.total, counts.anonymous)
+    }
+
     pub fn admit(self: &Arc<Admission>, peer: IpAddr) -> Option<Place> {
         let origin = origin(peer);
         let mut counts = self.counts();

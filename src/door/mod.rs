@@ -125,6 +125,11 @@ impl Door {
         self.address
     }
 
+    /// Connections there are, and how many of them are strangers'.
+    pub fn crowd(&self) -> (usize, usize) {
+        self.admission.crowd()
+    }
+
     /// SHA-256 of the certificate in use.
     pub fn fingerprint(&self) -> String {
         certificates::fingerprint(&self.certificate.now())

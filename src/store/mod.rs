@@ -7,10 +7,12 @@ mod engine;
 mod format;
 mod hostkeys;
 mod records;
+mod snapshot;
 mod table;
 mod users;
 
 pub use records::{Credential, CredentialKind, Host, KnownHostKey, Role, User};
+pub use snapshot::{Contents, Snapshot};
 
 use crate::secret::Key32;
 use engine::Redb;

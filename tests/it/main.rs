@@ -2,5 +2,8 @@
 //!
 //! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
 
+mod audit_log;
+mod backup;
+mod metrics;
 mod rooms;
 mod world;
