@@ -5,5 +5,6 @@
 mod audit_log;
 mod backup;
 mod metrics;
+mod proxy_nginx;
 mod rooms;
 mod world;
