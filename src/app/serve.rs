@@ -24,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,7 @@ fn told(error: impl std::fmt::Display) -> String {
 pub fn serve(config: &Config) -> Outcome {
     start_log(config)?;
     harden();
+    ignore_file_size_signal()?;
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
     let door = Arc::new(Door::open(door_settings(config)?).map_err(told)?);
@@ -97,6 +99,12 @@ fn start_log(config: &Config) -> Result<(), String> {
         .with_module_level("russh", log::LevelFilter::Error)
         .init()
         .map_err(told)
+}
+
+/// A limit on the size of files is like a full disk: an error of that write, and not the end of the box.
+fn ignore_file_size_signal() -> Result<(), String> {
+    let noticed = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed).map(drop).map_err(told)
 }
 
 /// Nothing of this process is for anybody else: no core file, no debugger, no file that others can read.

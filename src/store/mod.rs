@@ -40,6 +40,8 @@ pub enum StoreError {
     /// The file, or one record in it, is not as we wrote it.
     Damaged(String),
     Io(io::Error),
+    /// The engine takes no calls after an earlier error of the disk.
+    GaveUp,
 }
 
 impl fmt::Display for StoreError {
@@ -58,6 +60,7 @@ impl fmt::Display for StoreError {
             }
             StoreError::Damaged(what) => write!(out, "the database is damaged ({what}); restore a backup"),
             StoreError::Io(error) => write!(out, "the database: {error}"),
+            StoreError::GaveUp => out.write_str("the database cannot be used since an error of the disk"),
         }
     }
 }

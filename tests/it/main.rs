@@ -4,6 +4,7 @@
 
 mod audit_log;
 mod backup;
+mod full_disk;
 mod metrics;
 mod proxy_nginx;
 mod rooms;
