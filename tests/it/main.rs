@@ -5,6 +5,7 @@
 mod audit_log;
 mod backup;
 mod full_disk;
+mod memory;
 mod metrics;
 mod proxy_nginx;
 mod rooms;
