@@ -45,6 +45,8 @@ struct Book {
     chain: String,
     /// The last line could not be written, and that was said.
     in_trouble: bool,
+    /// It may have been written in part.
+    torn: bool,
 }
 
 /// What an empty book begins with.
@@ -57,15 +59,18 @@ impl Book {
         let file = append_to(path)?;
         let bytes = file.metadata()?.len();
         let chain = last_chain(path)?.unwrap_or_else(beginning);
-        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false };
+        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false, torn: true };
         book.mend_torn_line()?;
         Ok(book)
     }
 
-    /// A power cut may have left half a line. The next one must not be glued to it.
+    /// A power cut or a full disk may have left half a line. The next one must not be glued to it.
     fn mend_torn_line(&mut self) -> io::Result<()> {
-        let whole = self.bytes == 0 || last_byte(&self.path)? == Some(b'\n');
-        if whole { Ok(()) } else { self.file.write_all(b"\n") }
+        if self.torn && last_byte(&self.path)?.is_some_and(|byte| byte != b'\n') {
+            self.file.write_all(b"\n")?;
+        }
+        self.torn = false;
+        Ok(())
     }
 
     fn note(&mut self, event: &str, fields: &[(&str, &str)], time: Seconds) {
@@ -84,9 +89,12 @@ impl Book {
         if self.bytes >= limits::AUDIT_FILE_BYTES {
             self.rotate()?;
         }
+        self.mend_torn_line()?;
         let chain = chain(&self.key, &self.chain, line);
         let whole = format!("{line},\"chain\":\"{chain}\"}}\n");
+        self.torn = true;
         self.file.write_all(whole.as_bytes())?;
+        self.torn = false;
         self.bytes += whole.len() as u64;
         self.chain = chain;
         Ok(())
@@ -298,6 +306,18 @@ mod tests {
             tail(&path, 2).unwrap(),
             [r#"{"time":1000,"event":"test","n":"1"}"#, r#"{"time":2,"event":"after"}"#]
         );
+    }
+
+    /// The disk had room for half a line only.
+    #[test]
+    fn half_a_line_from_a_full_disk_does_not_swallow_the_next() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key.clone()).unwrap();
+        book.file.write_all(b"{\"time\":1,\"ev").unwrap();
+        book.torn = true;
+        book.note("after", &[], 2);
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 3, broken: vec![2] });
+        assert_eq!(tail(&path, 1).unwrap(), [r#"{"time":2,"event":"after"}"#]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod records;
 mod table;
 mod users;
 
-pub use records::{Credential, CredentialKind, Host, KnownHostKey, Role, User};
+pub use records::{Credential, CredentialKind, Host, KnownHostKey, Reset, Role, User};
 
 use crate::secret::Key32;
 use engine::Redb;

@@ -6,8 +6,10 @@ use super::{Role, Store, StoreError, User};
 use crate::random::Id;
 
 const USER: &str = "user";
+const HOST: &str = "host";
+const CREDENTIAL: &str = "credential";
 /// Everything that belongs to one user and goes with them.
-const BELONGINGS: [&str; 4] = ["host", "credential", "hostkey", "preferences"];
+const BELONGINGS: [&str; 4] = [HOST, CREDENTIAL, "hostkey", "preferences"];
 
 fn name_key(name: &str) -> Vec<u8> {
     [b"name/", name.as_bytes()].concat()
@@ -63,6 +65,27 @@ impl Store {
         change(&mut user);
         (user.id, user.name) = (id, name);
         self.records.put(&mut plan, key(USER, &[id]), &user)?;
+        self.records.commit(&plan)
+    }
+
+    /// The same; and in the same transaction all credentials of the user go, because nobody has their key any more. `change` says
+    /// whether it is to be done at all.
+    pub fn discard_credentials(&self, id: Id, change: impl FnOnce(&mut User) -> bool) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let Some(mut user) = self.records.watch::<User>(&mut plan, &key(USER, &[id]))? else { return Ok(false) };
+        let name = user.name.clone();
+        if !change(&mut user) {
+            return Ok(false);
+        }
+        (user.id, user.name) = (id, name);
+        self.records.put(&mut plan, key(USER, &[id]), &user)?;
+        let own = self.records.engine.range(&key(CREDENTIAL, &[id]))?;
+        plan.changes.extend(own.into_iter().map(|(key, _)| Change::Delete(key)));
+        for mut host in self.hosts(id)?.into_iter().filter(|host| host.credential_id.is_some()) {
+            host.credential_id = None;
+            self.records.put(&mut plan, key(HOST, &[id, host.id]), &host)?;
+        }
         self.records.commit(&plan)
     }
 
