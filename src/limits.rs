@@ -93,6 +93,9 @@ pub const CODE_FAILURE_WINDOW: Duration = Duration::from_secs(5 * 60);
 pub const RECOVERY_CODES: usize = 10;
 /// A10: how long a reset token is good, in seconds of the calendar, because it outlives a restart.
 pub const RESET_SECONDS: i64 = 60 * 60;
+/// A6: how long an invitation is good, and how many may be out at once.
+pub const INVITE_SECONDS: i64 = 3 * 24 * 60 * 60;
+pub const INVITES: usize = 32;
 /// B8: how long a fresh code stands for one action.
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
 /// Notices kept for a user who does not sign in; the oldest go.

@@ -6,6 +6,7 @@
 mod claim;
 mod factor;
 mod hashing;
+mod invites;
 mod limiter;
 mod lockout;
 pub mod logins;
@@ -29,13 +30,15 @@ use hashing::{Cost, HashError, Hasher, Verifier};
 use limiter::{Limiter, Origin, Try};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins, Stage};
-use std::fmt::Display;
+use sha2::{Digest, Sha256};
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use subtle::ConstantTimeEq;
 use tickets::Tickets;
 
 pub use factor::{Enrolled, Enrolment};
@@ -47,6 +50,21 @@ const PASSWORD_SLOT: &str = "password";
 /// 256 random bits as text: a cookie, a CSRF token, a ticket.
 fn token() -> String {
     URL_SAFE_NO_PAD.encode(random::bytes::<32>())
+}
+
+/// What is stored of a token that outlives a restart. Nobody guesses 256 bits, so it needs no slow hash.
+fn token_hash(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Is a token made then, with this hash, the given one and still good? One from the future is not: the clock was set back, and nobody
+/// knows how old it is.
+fn token_fits(stored: &str, made: Seconds, lasting: Seconds, hash: &str, now: Seconds) -> bool {
+    let fresh = (made..made.saturating_add(lasting)).contains(&now);
+    bool::from(stored.as_bytes().ct_eq(hash.as_bytes())) && fresh
 }
 
 /// B2: must everybody have a second factor?
@@ -437,10 +455,13 @@ impl Auth {
     }
 
     /// Ends one of the user's own sign-ins. False: they have no such.
-    pub fn revoke(&self, user: Id, login: Id) -> bool {
-        let ended = self.logins.end_where(|other| other.user == user && other.id == login) > 0;
+    pub fn revoke(&self, user: Id, login: Id, now: &Now) -> bool {
+        let Some(own) = self.logins.of(user, now.since_boot).into_iter().find(|other| other.id == login) else {
+            return false;
+        };
+        let ended = self.logins.end_where(|other| other.id == own.id) > 0;
         if ended {
-            audit::note("signin.revoke", &[("user", &user.to_string()), ("login", &login.to_string())]);
+            audit::note("signin.revoke", &[("user", &own.name), ("login", &login.to_string())]);
         }
         ended
     }

@@ -2,17 +2,16 @@
 //! (`Registry::end_all_of`), because they are in a room above.
 
 use super::logins::Login;
-use super::{Auth, DataKey, Refusal, Who, lock_with, notify, recovery, remember_password, token};
+use super::{
+    Auth, DataKey, Refusal, Who, lock_with, notify, recovery, remember_password, token, token_fits, token_hash,
+};
 use crate::audit;
 use crate::clock::{Now, Seconds};
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::store::{Reset, Role, User};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::{MutexGuard, PoisonError};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 const LAST: &str = "This is the only administrator. Make another one first.";
@@ -25,18 +24,9 @@ pub enum Vault<'a> {
     Discard,
 }
 
-fn hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 impl Reset {
     fn fits(&self, hash: &str, now: Seconds) -> bool {
-        // Made in the future: the clock was set back. Then it is not known how old it is.
-        let fresh = (self.made..self.made.saturating_add(limits::RESET_SECONDS)).contains(&now);
-        bool::from(self.hash.as_bytes().ct_eq(hash.as_bytes())) && fresh
+        token_fits(&self.hash, self.made, limits::RESET_SECONDS, hash, now)
     }
 }
 
@@ -130,7 +120,7 @@ impl Auth {
     /// earlier one.
     pub fn begin_reset(&self, id: Id, now: &Now) -> Result<Zeroizing<String>, Refusal> {
         let token = Zeroizing::new(token());
-        let reset = Reset { hash: hash(&token), made: now.calendar };
+        let reset = Reset { hash: token_hash(&token), made: now.calendar };
         let user = self.user(id)?;
         let there = self.store.update_user(id, |user| {
             user.reset = Some(reset);
@@ -142,7 +132,7 @@ impl Auth {
 
     /// Whose token this is, as long as it is good.
     fn holder(&self, token: &Secret, now: Seconds) -> Result<Option<(User, String)>, Refusal> {
-        let hash = hash(token.expose_str().unwrap_or_default());
+        let hash = token_hash(token.expose_str().unwrap_or_default());
         let holder = |user: &User| user.reset.as_ref().is_some_and(|reset| reset.fits(&hash, now)) && !user.disabled;
         Ok(self.store.users()?.into_iter().find(holder).map(|user| (user, hash)))
     }
@@ -200,7 +190,9 @@ impl Auth {
             done
         };
         match found {
-            Some(_) => self.store.update_user(user.id, |user| drop(change(user)))?,
+            Some(_) => self.store.update_user(user.id, |user| {
+                change(user);
+            })?,
             None => self.store.discard_credentials(user.id, |user| {
                 let done = change(user);
                 if done {

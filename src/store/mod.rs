@@ -6,11 +6,12 @@ mod belongings;
 mod engine;
 mod format;
 mod hostkeys;
+mod invites;
 mod records;
 mod table;
 mod users;
 
-pub use records::{Credential, CredentialKind, Host, KnownHostKey, Reset, Role, User};
+pub use records::{Credential, CredentialKind, Host, Invite, KnownHostKey, Reset, Role, User};
 
 use crate::secret::Key32;
 use engine::Redb;

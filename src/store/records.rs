@@ -57,6 +57,18 @@ pub struct Reset {
     pub made: Seconds,
 }
 
+/// An invitation that was not used yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    pub id: Id,
+    pub role: Role,
+    /// SHA-256 of the token, hexadecimal.
+    pub hash: String,
+    pub made: Seconds,
+    /// The name of the administrator who made it.
+    pub by: String,
+}
+
 /// Where a user wants to go. Field by field as docs/API.md has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {

@@ -32,7 +32,11 @@ impl Store {
     }
 
     fn insert_user(&self, user: &User) -> Result<(), StoreError> {
-        let mut plan = Plan::default();
+        self.insert_user_by(Plan::default(), user)
+    }
+
+    /// As part of a transaction that does more. Our turn is the caller's.
+    pub(super) fn insert_user_by(&self, mut plan: Plan, user: &User) -> Result<(), StoreError> {
         if self.records.watch::<Id>(&mut plan, &name_key(&user.name))?.is_some() {
             return Err(StoreError::Exists);
         }

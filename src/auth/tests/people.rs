@@ -28,9 +28,9 @@ fn sessions_are_listed_and_each_can_be_ended_by_its_owner() {
     let (first, second) = (signed_in(&auth, "ada"), auth.sign_in("ada", &GOOD.into(), &later(1)).unwrap());
     let listed: Vec<Id> = auth.logins_of(ada.id, &who().now).iter().map(|login| login.id).collect();
     assert_eq!(listed, [first.login.id, second.login.id]);
-    assert!(!auth.revoke(bob.id, first.login.id) && !is_over(&auth, &first), "not somebody else's");
-    assert!(auth.revoke(ada.id, first.login.id) && is_over(&auth, &first) && !is_over(&auth, &second));
-    assert!(!auth.revoke(ada.id, first.login.id));
+    assert!(!auth.revoke(bob.id, first.login.id, &who().now) && !is_over(&auth, &first), "not somebody else's");
+    assert!(auth.revoke(ada.id, first.login.id, &who().now) && is_over(&auth, &first) && !is_over(&auth, &second));
+    assert!(!auth.revoke(ada.id, first.login.id, &who().now));
 }
 
 #[test]
@@ -162,6 +162,8 @@ fn without_a_recovery_code_the_vault_is_discarded_and_never_opened() {
     let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
     auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who()).unwrap();
     assert!(is_over(&auth, &enrolled.signed_in) && auth.store.credential(ada.id, id).unwrap().is_none());
+    let user = auth.store.user(ada.id).unwrap().unwrap();
+    assert!(user.recovery.is_empty() && user.wrapped.len() == 1, "no way is left into the old vault");
     let half = auth.sign_in("ada", &OTHER.into(), &who()).unwrap().login;
     assert_eq!(half.stage(), Stage::Enrol);
     let (_, anew) = enrol(&auth, &half);
@@ -212,4 +214,46 @@ fn a_lost_factor_is_taken_off_by_the_command_line_and_its_owner_is_told() {
     assert!(is_over(&auth, &enrolled.signed_in));
     let whole = signed_in(&auth, "ada").login;
     assert!(whole.stage() == Stage::Full && auth.notices(&whole).unwrap()[0].starts_with("factor-reset "));
+}
+
+#[test]
+fn an_invitation_makes_one_user_of_its_role_and_of_a_free_name() {
+    let Box_ { dir, auth } = fresh(settings());
+    administrator(&auth, "ada");
+    let by = signed_in(&auth, "ada").login;
+    let token: Secret = auth.invite(Role::CommandOnly, &by, &who().now).unwrap().as_str().into();
+    drop((auth, by));
+    let auth = open(dir.path(), settings());
+    let accept = |token: &Secret, name: &str| auth.accept_invite(token, name, &GOOD.into(), &who());
+    assert!(is_failed(accept(&"junk".into(), "bob")) && is_failed(accept(&"".into(), "bob")));
+    assert!(matches!(accept(&token, "ada"), Err(Refusal::NameTaken)));
+    assert!(matches!(accept(&token, "system"), Err(Refusal::Weak { field: "name", .. })));
+    let bob = accept(&token, "Bob").unwrap().login;
+    assert_eq!((bob.name.as_str(), bob.role, bob.stage()), ("bob", Role::CommandOnly, Stage::Full));
+    assert!(is_failed(accept(&token, "eve")), "once");
+}
+
+#[test]
+fn an_invitation_ends_by_itself_or_is_taken_back() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 100, factor: Policy::Required, ..settings() });
+    administrator(&auth, "ada");
+    let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
+    let invite = |seconds| Secret::from(auth.invite(Role::User, &by, &later(seconds).now).unwrap().as_str());
+    let accept = |token: &Secret, seconds| auth.accept_invite(token, "bob", &GOOD.into(), &later(seconds));
+    let (old, new) = (invite(0), invite(10));
+    let listed = auth.invites(&later(10).now).unwrap();
+    assert!(listed.len() == 2 && listed.iter().all(|invite| invite.by == "ada"));
+    assert!(
+        auth.take_back_invite(listed.iter().find(|invite| invite.made == later(10).now.calendar).unwrap().id).unwrap()
+    );
+    assert!(is_failed(accept(&new, 20)));
+    let days = limits::INVITE_SECONDS as u64;
+    assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
+    assert_eq!(accept(&old, days - 1).unwrap().login.stage(), Stage::Enrol, "the factor is not forgotten");
+    (0..limits::INVITES).for_each(|_| drop(invite(0)));
+    assert!(matches!(auth.invite(Role::User, &by, &who().now), Err(Refusal::NotNow(_))));
+    let in_1970 = Who { now: Now { calendar: 100, ..who().now }, ..who() };
+    assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
+    assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");
+    invite(days);
 }
