@@ -10,6 +10,7 @@ use crate::bridge::Registry;
 use crate::clock;
 use crate::door::{self, Door};
 use crate::limits;
+use crate::random::Id;
 use crate::store::Store;
 use crate::vault::DeviceKey;
 use crate::web::{self, Proxies, Site};
@@ -74,6 +75,7 @@ pub fn serve(config: &Config) -> Outcome {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
         registry: rooms.registry.clone(),
+        boot: Id::random(),
         ca_pem: door.ca_pem(),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
