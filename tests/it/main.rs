@@ -2,5 +2,23 @@
 //!
 //! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
 
+mod claim;
+mod cli;
+mod client;
+mod credentials;
+mod crowd;
+mod data_directory;
+mod foreign;
+mod headers;
+mod hosts;
+mod preferences;
+mod requests;
 mod rooms;
+mod routes;
+mod same_origin;
+mod sessions_end;
+mod shutdown;
+mod sign_in;
+mod slow;
+mod tls;
 mod world;

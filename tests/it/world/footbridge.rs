@@ -99,7 +99,16 @@ impl Footbridge {
 
     /// After `kill` (or an end of its own): the same data, a new process, a new port.
     pub fn start_again(&mut self) {
-        let (child, announced) = serve(self.folder.path(), &self.settings, false);
+        self.live_again(false);
+    }
+
+    /// The same while nobody has claimed the box: a fresh claim code is printed.
+    pub fn start_again_unclaimed(&mut self) {
+        self.live_again(true);
+    }
+
+    fn live_again(&mut self, with_code: bool) {
+        let (child, announced) = serve(self.folder.path(), &self.settings, with_code);
         self.child = child;
         self.address = announced.address.unwrap();
         self.fingerprint = announced.fingerprint.unwrap();
