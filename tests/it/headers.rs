@@ -1,6 +1,6 @@
 //! Every answer, whatever it is, carries the hardening headers, a cache rule that fits, and no word about what serves it.
 
-use crate::world::browser::{Reply, head};
+use crate::world::browser::{Browser, Reply, head};
 use crate::world::{ADA, claimed, raw};
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn every_kind_of_answer_is_hardened() {
     check_dynamic("201", 201, &made);
     check_dynamic("204", 204, &browser.delete(&format!("/api/hosts/{}", made.json()["id"].as_str().unwrap())));
     check_dynamic("400 json", 400, &browser.post("/api/hosts", json!([])));
-    check_dynamic("400 upgrade", 400, &browser.get("/api/sessions/x/attach"));
+    check_dynamic("400 upgrade", 400, &not_an_upgrade(&browser));
     check_dynamic("400 grammar", 400, &raw::ask(&browser, format!("GET / HTTP/1.1\n{host}\r\n\r\n").as_bytes()));
     check_dynamic("401 signed out", 401, &raw::request(&browser, "GET", "/api/hosts", &[], None));
     check_dynamic("401 wrong", 401, &browser.clone().try_sign_in("ada", "a long bridge over warm water"));
@@ -79,6 +79,12 @@ fn every_kind_of_answer_is_hardened() {
         browser.clone().try_sign_in("ada", "a long bridge over warm water");
     }
     check_dynamic("429", 429, &browser.clone().try_sign_in(ADA.0, ADA.1));
+}
+
+fn not_an_upgrade(browser: &Browser) -> Reply {
+    let lines = [("Origin", browser.origin()), ("Cookie", browser.cookie.clone().unwrap())];
+    let lines = lines.each_ref().map(|(name, value)| (*name, value.as_str()));
+    raw::request(browser, "GET", "/api/sessions/x/attach", &lines, None)
 }
 
 #[test]
