@@ -6,14 +6,15 @@ use crate::world::{ADA, claimed, raw};
 use rustls::ClientConnection;
 use serde_json::json;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 /// The status, after seeing that the connection ends behind the answer and that nothing else was said on it.
 fn status_and_end(browser: &Browser, bytes: &[u8]) -> u16 {
     let mut stream = raw::say(browser, bytes);
-    let reply = read_reply(&mut stream, false).unwrap_or_else(|error| panic!("no answer: {error}"));
+    let mut ear = raw::Ear(&mut stream);
+    let reply = read_reply(&mut ear, false).unwrap_or_else(|error| panic!("no answer: {error}"));
     assert_eq!(reply.header("connection"), Some("close"), "{reply:?}");
-    let more = raw::rest(&mut stream);
+    let more = raw::rest(&mut ear);
     assert!(more.is_empty(), "after {}: {:?}", reply.status, String::from_utf8_lossy(&more));
     reply.status
 }
@@ -91,12 +92,17 @@ fn another_protocol_is_no_request() {
         assert!((400..=505).contains(&status), "{status}");
     }
     // Not even TLS.
-    for strange in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.6\r\n", &[0; 300], &[0xff; 300]] {
+    for strange in [&b"SSH-2.0-OpenSSH_9.6\r\n"[..], &[0; 300], &[0xff; 300], b"\x16\x03\x01\xff\xff\x02"] {
         let mut plain = TcpStream::connect(browser.address).unwrap();
-        let _ = plain.write_all(strange);
+        let _ = plain.write_all(strange).and_then(|()| plain.shutdown(Shutdown::Write));
         let said = raw::rest(&mut plain);
         assert!(said.len() < 64 && !said.starts_with(b"HTTP"), "{said:?}");
     }
+    // Whoever forgets the s of https is told so.
+    let mut plain = TcpStream::connect(browser.address).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let said = String::from_utf8(raw::rest(&mut plain)).unwrap();
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("https"), "{said}");
     assert_eq!(browser.get("/health").status, 200);
 }
 

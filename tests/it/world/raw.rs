@@ -58,6 +58,22 @@ pub fn request(browser: &Browser, method: &str, path: &str, lines: &[(&str, &str
     read_reply(&mut say(browser, &bytes), is_head).unwrap_or_else(|error| panic!("no answer: {error}"))
 }
 
+/// Reads without ever writing: what the box said before it closed is still there when our own words find nobody.
+pub struct Ear<'a>(pub &'a mut Tls);
+
+impl Read for Ear<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.0.conn.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            self.0.conn.read_tls(&mut self.0.sock)?;
+            self.0.conn.process_new_packets().map_err(std::io::Error::other)?;
+        }
+    }
+}
+
 /// What still comes until the box ends the connection; panics if it never does.
 pub fn rest(stream: &mut impl Read) -> Vec<u8> {
     let mut all = Vec::new();
