@@ -92,7 +92,7 @@ fn another_protocol_is_no_request() {
         assert!((400..=505).contains(&status), "{status}");
     }
     // Not even TLS.
-    for strange in [&b"SSH-2.0-OpenSSH_9.6\r\n"[..], &[0; 300], &[0xff; 300], b"\x16\x03\x01\xff\xff\x02"] {
+    for strange in [&[0; 300][..], &[0xff; 300], b"\x16\x03\x01\xff\xff\x02"] {
         let mut plain = TcpStream::connect(browser.address).unwrap();
         let _ = plain.write_all(strange).and_then(|()| plain.shutdown(Shutdown::Write));
         let said = raw::rest(&mut plain);
