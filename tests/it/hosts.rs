@@ -70,7 +70,7 @@ fn a_field_that_could_be_misread_is_refused_by_its_name() {
         ("tags", json!(["a,b"])),
         ("tags", json!([""])),
         ("tags", json!([long(33)])),
-        ("tags", json!(["x"; 17])),
+        ("tags", json!(vec!["x"; 17])),
         ("colour", json!("url(x)")),
         ("colour", json!("Red")),
         ("notes", json!("\u{1b}]0;x")),
