@@ -80,6 +80,26 @@ pub const LOCK_AFTER: u32 = 5;
 pub const LOCK_FOR: Duration = Duration::from_secs(15 * 60);
 /// A8: the present password and the four before it cannot be chosen again. Each costs one hash at a change.
 pub const PASSWORD_HISTORY: usize = 5;
+/// How long somebody who gave the password may take for the second factor, or for setting one up (B1).
+pub const HALF_LOGIN: Duration = Duration::from_secs(5 * 60);
+/// Half sign-ins of a user, beside the whole ones: who knows only the password cannot push out its owner.
+pub const HALF_LOGINS_PER_USER: usize = 4;
+/// RFC 6238, 5.2: one step either way for clocks that are off and fingers that are slow.
+pub const TOTP_STEPS_AROUND: u64 = 1;
+/// B7: wrong one-time codes per account, whatever the address. A guess has three chances in a million.
+pub const CODE_FAILURES: u32 = 5;
+pub const CODE_FAILURE_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// B4.
+pub const RECOVERY_CODES: usize = 10;
+/// A10: how long a reset token is good, in seconds of the calendar, because it outlives a restart.
+pub const RESET_SECONDS: i64 = 60 * 60;
+/// A6: how long an invitation is good, and how many may be out at once.
+pub const INVITE_SECONDS: i64 = 3 * 24 * 60 * 60;
+pub const INVITES: usize = 32;
+/// B8: how long a fresh code stands for one action.
+pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
+/// Notices kept for a user who does not sign in; the oldest go.
+pub const NOTICES: usize = 20;
 /// E7: addresses remembered; the oldest gives way.
 pub const LIMITER_ADDRESSES: usize = 4096;
 /// D3: a ticket lives for one upgrade.

@@ -157,6 +157,8 @@ pub struct Context {
     pub auth: Arc<Auth>,
     pub store: Arc<Store>,
     pub registry: Arc<Registry>,
+    /// Another one after every start, so that a page can say plainly that the box was restarted.
+    pub boot: Id,
     /// The box's own CA; none when the owner brought a certificate.
     pub ca_pem: Option<String>,
 }

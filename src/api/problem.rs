@@ -115,6 +115,7 @@ impl From<Refusal> for Problem {
             Refusal::Weak { field, message } => Problem::invalid(field, &message),
             Refusal::NameTaken => Problem::conflict("This name is taken.", "Choose another."),
             Refusal::Gone => Problem::not_found(),
+            Refusal::NotNow(why) => Problem::conflict(why, ""),
             Refusal::Internal => Problem::internal(&"sign-in (see the line above)"),
         }
     }

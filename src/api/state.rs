@@ -29,6 +29,7 @@ pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let body = json!({
         "claimed": context.auth.claimed(),
         "version": env!("CARGO_PKG_VERSION"),
+        "boot": context.boot,
         "time": request.now.calendar,
         "clock_ok": request.now.is_plausible(),
         "user": login.map(|login| super::login::user(login)),

@@ -10,6 +10,7 @@ use crate::bridge::Registry;
 use crate::clock;
 use crate::door::{self, Door};
 use crate::limits;
+use crate::random::Id;
 use crate::store::Store;
 use crate::vault::DeviceKey;
 use crate::web::{self, Proxies, Site};
@@ -46,6 +47,8 @@ impl Rooms {
         // After the store, whose lock tells us that we are alone: two books would tear the chain.
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
+            // Until the page can set up a second factor, nobody is kept out for want of one.
+            factor: auth::Policy::Optional,
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
             failures: config.login_failures,
@@ -79,6 +82,7 @@ pub fn serve(config: &Config) -> Outcome {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
         registry: rooms.registry.clone(),
+        boot: Id::random(),
         ca_pem: door.ca_pem(),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;

@@ -41,7 +41,7 @@ pub fn in_trouble() -> bool {
     pause().is_some_and(|book| book.in_trouble)
 }
 
-/// While somebody reads, nobody writes or renames.
+/// While somebody checks the chain, nobody writes or renames.
 fn pause() -> Option<MutexGuard<'static, Book>> {
     BOOK.get().map(|book| book.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -239,18 +239,24 @@ pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
 
 /// The last lines, oldest first, without their chain.
 pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
-    let _pause = pause();
+    last_lines(path, most, |_| true)
+}
+
+/// The same, of one user only (K6). What is remembered is what the files hold, so old things are forgotten.
+pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> {
+    let is_theirs = |line: &str| {
+        let line: Result<serde_json::Value, _> = serde_json::from_str(line);
+        line.is_ok_and(|line| line["user"] == user)
+    };
+    last_lines(path, most, is_theirs)
+}
+
+fn last_lines(path: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let mut last = Vec::new();
     for file in files(path).into_iter().rev() {
         let lines = lines_of(&file)?;
-        last.extend(
-            lines
-                .iter()
-                .rev()
-                .filter_map(|line| split(line))
-                .map(|(line, _)| format!("{line}}}"))
-                .take(most - last.len()),
-        );
+        let plain = lines.iter().rev().filter_map(|line| split(line)).map(|(line, _)| format!("{line}}}"));
+        last.extend(plain.filter(|line| wanted(line)).take(most - last.len()));
         if last.len() >= most {
             break;
         }
@@ -314,6 +320,18 @@ mod tests {
         assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
         assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [1, 2]);
         assert_eq!(broken(&lines[1..], &key), [1], "the first lines are missing");
+    }
+
+    #[test]
+    fn a_user_reads_their_own_lines() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        for (n, name) in ["ada", "bob", "ada", "ad", "x\",\"user\":\"ada"].iter().enumerate() {
+            book.note("signin", &[("user", name), ("n", &n.to_string())], 1);
+        }
+        let lines = tail_of(&path, "ada", 9).unwrap();
+        assert_eq!(lines, [0, 2].map(|n| format!(r#"{{"time":1,"event":"signin","user":"ada","n":"{n}"}}"#)));
+        assert_eq!(tail_of(&path, "ada", 1).unwrap(), lines[1..]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 const FILE: &str = "claim";
 /// 32 characters that nobody mixes up when reading them off a screen: no I, O, 0 or 1. Five bits each, a hundred in all.
@@ -14,14 +15,24 @@ const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const GROUPS: usize = 4;
 const GROUP: usize = 5;
 
+/// A hundred random bits that a person can read off a screen and type. Recovery codes look the same.
+pub fn fresh_code() -> Zeroizing<String> {
+    let dice: Zeroizing<[u8; GROUPS * GROUP]> = Zeroizing::new(random::bytes());
+    let mut code = Zeroizing::new(String::with_capacity(GROUPS * (GROUP + 1)));
+    for (n, byte) in dice.iter().enumerate() {
+        if n > 0 && n % GROUP == 0 {
+            code.push('-');
+        }
+        code.push(char::from(ALPHABET[usize::from(byte % 32)]));
+    }
+    code
+}
+
 /// A fresh code for this data directory; an earlier one is good no more.
 pub fn renew(dir: &Path) -> io::Result<String> {
-    let dice: [u8; GROUPS * GROUP] = random::bytes();
-    let letters: Vec<char> = dice.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    let groups: Vec<String> = letters.chunks(GROUP).map(|group| group.iter().collect()).collect();
-    let code = groups.join("-");
+    let code = fresh_code();
     write(dir, &hash(&code))?;
-    Ok(code)
+    Ok(code.to_string())
 }
 
 fn write(dir: &Path, hash: &str) -> io::Result<()> {
@@ -44,9 +55,14 @@ pub fn forget(dir: &Path) {
 }
 
 /// Dashes, spaces and letter case do not matter.
+pub fn normal(code: &str) -> Zeroizing<String> {
+    let mut normal = Zeroizing::new(String::with_capacity(code.len()));
+    normal.extend(code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+    normal
+}
+
 fn hash(code: &str) -> String {
-    let normal: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
-    Sha256::digest(normal.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(normal(code).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

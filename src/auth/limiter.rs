@@ -1,18 +1,19 @@
-//! How often an address may fail (E1, E3, E7). A try takes a place before any work is done and gives it back if it succeeds, so that
+//! How often an address, or an account, may fail (E1, E3, E7, B7). A try takes a place before any work is done and gives it back if it succeeds, so that
 //! many tries at once are no way around. Pure: `now` is an argument.
 
 use crate::clock::Instant;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// An address, or for IPv6 the network of one customer (/64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Origin(IpAddr);
+pub struct Origin(IpAddr);
 
 impl Origin {
-    fn of(peer: IpAddr) -> Origin {
+    pub fn of(peer: IpAddr) -> Origin {
         match peer.to_canonical() {
             IpAddr::V4(v4) => Origin(v4.into()),
             IpAddr::V6(v6) => {
@@ -23,33 +24,36 @@ impl Origin {
     }
 }
 
-pub struct Limiter {
+pub struct Limiter<K> {
     most: usize,
     window: Duration,
-    addresses: usize,
-    tries: Mutex<HashMap<Origin, Vec<(Instant, u64)>>>,
+    /// Keys remembered.
+    places: usize,
+    tries: Mutex<Tries<K>>,
 }
+
+/// When each of the tries that count was made, and its number.
+type Tries<K> = HashMap<K, Vec<(Instant, u64)>>;
 
 /// A try that was let through. Forgotten if it succeeds, counted otherwise.
 #[derive(Debug)]
-pub struct Try {
-    origin: Origin,
+pub struct Try<K> {
+    key: K,
     number: u64,
 }
 
-impl Limiter {
-    pub fn new(most: u32, window: Duration, addresses: usize) -> Limiter {
-        Limiter { most: most as usize, window, addresses, tries: Mutex::new(HashMap::new()) }
+impl<K: Copy + Eq + Hash> Limiter<K> {
+    pub fn new(most: u32, window: Duration, places: usize) -> Limiter<K> {
+        Limiter { most: most as usize, window, places, tries: Mutex::new(HashMap::new()) }
     }
 
     /// A place for one try, or how long to wait for one.
-    pub fn admit(&self, peer: IpAddr, now: Instant) -> Result<Try, Duration> {
+    pub fn admit(&self, key: K, now: Instant) -> Result<Try<K>, Duration> {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = Origin::of(peer);
-        if !tries.contains_key(&origin) && tries.len() >= self.addresses {
+        if !tries.contains_key(&key) && tries.len() >= self.places {
             self.make_room(&mut tries, now);
         }
-        let own = tries.entry(origin).or_default();
+        let own = tries.entry(key).or_default();
         own.retain(|(at, _)| now.saturating_duration_since(*at) < self.window);
         if own.len() >= self.most {
             let oldest = own.iter().map(|(at, _)| *at).min().unwrap_or(now);
@@ -57,16 +61,16 @@ impl Limiter {
         }
         let number = own.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
         own.push((now, number));
-        Ok(Try { origin, number })
+        Ok(Try { key, number })
     }
 
     /// It succeeded: it does not count.
-    pub fn forgive(&self, allowed: Try) {
+    pub fn forgive(&self, allowed: Try<K>) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = tries.get_mut(&allowed.origin) {
+        if let Some(own) = tries.get_mut(&allowed.key) {
             own.retain(|(_, number)| *number != allowed.number);
             if own.is_empty() {
-                tries.remove(&allowed.origin);
+                tries.remove(&allowed.key);
             }
         }
     }
@@ -76,13 +80,12 @@ impl Limiter {
         tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
     }
 
-    /// What is over goes first, else the address whose last try is longest ago.
-    fn make_room(&self, tries: &mut HashMap<Origin, Vec<(Instant, u64)>>, now: Instant) {
+    /// What is over goes first, else the one whose last try is longest ago.
+    fn make_room(&self, tries: &mut Tries<K>, now: Instant) {
         tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
-        if tries.len() >= self.addresses {
-            let oldest =
-                tries.iter().min_by_key(|(_, own)| own.iter().map(|(at, _)| *at).max()).map(|(origin, _)| *origin);
-            oldest.map(|origin| tries.remove(&origin));
+        if tries.len() >= self.places {
+            let oldest = tries.iter().min_by_key(|(_, own)| own.iter().map(|(at, _)| *at).max()).map(|(key, _)| *key);
+            oldest.map(|key| tries.remove(&key));
         }
     }
 }
@@ -93,8 +96,8 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn peer(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn peer(text: &str) -> Origin {
+        Origin::of(text.parse().unwrap())
     }
 
     #[test]
@@ -137,7 +140,7 @@ mod tests {
     fn the_table_is_bounded_and_the_oldest_gives_way() {
         let (limiter, now) = (Limiter::new(1, MINUTE, 3), Instant::now());
         for n in 0..100u8 {
-            limiter.admit(IpAddr::from([10, 0, 0, n]), now + Duration::from_millis(n.into())).unwrap();
+            limiter.admit(Origin(IpAddr::from([10, 0, 0, n])), now + Duration::from_millis(n.into())).unwrap();
         }
         assert_eq!(limiter.tries.lock().unwrap().len(), 3);
         limiter.admit(peer("10.0.0.99"), now + Duration::from_secs(1)).unwrap_err();

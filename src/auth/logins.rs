@@ -3,6 +3,7 @@
 use crate::clock::{Instant, Seconds};
 use crate::limits;
 use crate::random::Id;
+use crate::secret::Secret;
 use crate::store::{Role, User};
 use crate::vault::DataKey;
 use sha2::{Digest, Sha256};
@@ -13,9 +14,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
+/// How far a sign-in has come. All but `Full` are half: they last five minutes, and are good for their next step and sign-out only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The password was right; the second factor is owed.
+    Factor,
+    /// The password was right, and this user has no second factor yet, but must have one.
+    Enrol,
+    /// A recovery code stood for the lost factor: it may be replaced, and nothing else.
+    Recovered,
+    /// Signed in.
+    Full,
+}
+
 /// One sign-in session: a browser that knows its cookie.
 pub struct Login {
     pub id: Id,
+    stage: Stage,
     pub user: Id,
     pub name: String,
     pub role: Role,
@@ -30,6 +45,10 @@ pub struct Login {
     idle: Duration,
     /// Gone, and wiped, as soon as the session ends.
     data_key: Mutex<Option<DataKey>>,
+    /// The factor that is being set up, and since when.
+    pending: Mutex<Option<(Secret, Instant)>>,
+    /// What a fresh code was given for, and when (B8). One at a time.
+    step_up: Mutex<Option<(String, Instant)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -37,6 +56,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Login {
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// Somebody did something: the idle time begins anew (C3).
     pub fn touch(&self, now: Instant) {
         let mut last = lock(&self.last_use);
@@ -53,8 +76,13 @@ impl Login {
         *lock(&self.last_use)
     }
 
-    /// None: the session has ended, and with it the key.
+    /// None: the session has ended, and with it the key; or it is half only.
     pub fn data_key<R>(&self, use_it: impl FnOnce(&DataKey) -> R) -> Option<R> {
+        if self.stage == Stage::Full { self.data_key_of_any_stage(use_it) } else { None }
+    }
+
+    /// A half session's key opens the factor's secret, which is asked for next.
+    pub(super) fn data_key_of_any_stage<R>(&self, use_it: impl FnOnce(&DataKey) -> R) -> Option<R> {
         lock(&self.data_key).as_ref().map(use_it)
     }
 
@@ -65,6 +93,28 @@ impl Login {
     fn end(&self) {
         self.ended.store(true, Ordering::Release);
         lock(&self.data_key).take();
+        lock(&self.pending).take();
+        lock(&self.step_up).take();
+    }
+
+    pub(super) fn set_pending(&self, secret: Secret, now: Instant) {
+        *lock(&self.pending) = Some((secret, now));
+    }
+
+    /// It stays, because a mistyped code is no reason to scan again.
+    pub(super) fn pending(&self, now: Instant) -> Option<Secret> {
+        let fresh = |since: &Instant| now.saturating_duration_since(*since) < limits::HALF_LOGIN;
+        lock(&self.pending).as_ref().filter(|(_, since)| fresh(since)).map(|(secret, _)| secret.clone())
+    }
+
+    pub(super) fn grant(&self, what: String, now: Instant) {
+        *lock(&self.step_up) = Some((what, now));
+    }
+
+    /// Used up, whatever the answer.
+    pub(super) fn take_grant(&self, what: &str, now: Instant) -> bool {
+        let grant = lock(&self.step_up).take();
+        grant.is_some_and(|(given, at)| given == what && now.saturating_duration_since(at) < limits::STEP_UP)
     }
 
     /// The key moves to the session that follows this one.
@@ -76,6 +126,7 @@ impl Login {
 /// Who signs in, from where and when.
 pub struct Arrival<'a> {
     pub user: &'a User,
+    pub stage: Stage,
     pub peer: IpAddr,
     pub user_agent: &'a str,
     pub calendar: Seconds,
@@ -103,6 +154,7 @@ impl Logins {
         let cookie = super::token();
         let login = Arc::new(Login {
             id: Id::random(),
+            stage: arrival.stage,
             user: arrival.user.id,
             name: arrival.user.name.clone(),
             role: arrival.user.role,
@@ -113,14 +165,19 @@ impl Logins {
             started: arrival.now,
             ended: AtomicBool::new(false),
             last_use: Mutex::new(arrival.now),
-            absolute: self.absolute,
+            absolute: if arrival.stage == Stage::Full { self.absolute } else { limits::HALF_LOGIN },
             idle: self.idle,
             data_key: Mutex::new(Some(data_key)),
+            pending: Mutex::new(None),
+            step_up: Mutex::new(None),
         });
         let mut logins = lock(&self.by_cookie);
         logins.insert(hash(&cookie), login.clone());
-        let mut gone = trim(&mut logins, limits::LOGINS_PER_USER, |other| other.user == login.user);
-        gone.append(&mut trim(&mut logins, limits::LOGINS, |_| true));
+        let whole = login.stage == Stage::Full;
+        let most = if whole { limits::LOGINS_PER_USER } else { limits::HALF_LOGINS_PER_USER };
+        let like_it = |other: &Login| other.user == login.user && (other.stage == Stage::Full) == whole;
+        let mut gone = trim(&mut logins, most, &login, like_it);
+        gone.append(&mut trim(&mut logins, limits::LOGINS, &login, |_| true));
         drop(logins);
         gone.iter().for_each(|login| login.end());
         (login, cookie)
@@ -142,9 +199,11 @@ impl Logins {
         lock(&self.by_cookie).len()
     }
 
-    pub fn end_where(&self, goes: impl Fn(&Login) -> bool) {
+    /// How many there were.
+    pub fn end_where(&self, goes: impl Fn(&Login) -> bool) -> usize {
         let gone: Vec<_> = lock(&self.by_cookie).extract_if(|_, login| goes(login)).collect();
         gone.iter().for_each(|(_, login)| login.end());
+        gone.len()
     }
 
     /// Ends what has run out, so that its key is wiped although nobody asks for it any more.
@@ -153,12 +212,18 @@ impl Logins {
     }
 }
 
-/// Takes out what is too many. It is ended only once the table is free again: a session's key may be in use for as long as an
-/// Argon2 run, and everybody's requests need the table.
-fn trim(logins: &mut HashMap<[u8; 32], Arc<Login>>, most: usize, counts: impl Fn(&Login) -> bool) -> Vec<Arc<Login>> {
+/// Takes out what is too many, and not the new one, also where the clock is coarse and all are equally old. They are ended only once
+/// the table is free again: a session's key may be in use for as long as an Argon2 run, and everybody's requests need the table.
+fn trim(
+    logins: &mut HashMap<[u8; 32], Arc<Login>>,
+    most: usize,
+    new: &Login,
+    counts: impl Fn(&Login) -> bool,
+) -> Vec<Arc<Login>> {
     let mut gone = Vec::new();
     while logins.values().filter(|login| counts(login)).count() > most {
-        let oldest = logins.iter().filter(|(_, login)| counts(login)).min_by_key(|(_, login)| login.last_use());
+        let others = logins.iter().filter(|(_, login)| counts(login) && login.id != new.id);
+        let oldest = others.min_by_key(|(_, login)| login.last_use());
         let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { break };
         gone.extend(logins.remove(&cookie));
     }
@@ -181,8 +246,12 @@ pub mod for_tests {
     }
 
     pub fn begin(logins: &Logins, user: &User, now: Instant) -> (Arc<Login>, String) {
+        begin_at(logins, user, Stage::Full, now)
+    }
+
+    pub fn begin_at(logins: &Logins, user: &User, stage: Stage, now: Instant) -> (Arc<Login>, String) {
         let peer = IpAddr::from([127, 0, 0, 1]);
-        logins.begin(&Arrival { user, peer, user_agent: "a\nb", calendar: 0, now }, DataKey::random())
+        logins.begin(&Arrival { user, stage, peer, user_agent: "a\nb", calendar: 0, now }, DataKey::random())
     }
 
     pub fn login() -> Arc<Login> {
@@ -192,7 +261,7 @@ pub mod for_tests {
 
 #[cfg(test)]
 mod tests {
-    use super::for_tests::{HOUR, begin, somebody};
+    use super::for_tests::{HOUR, begin, begin_at, somebody};
     use super::*;
 
     #[test]
@@ -250,5 +319,39 @@ mod tests {
         (1..limits::LOGINS_PER_USER).for_each(|_| drop(begin(&logins, &user, now + HOUR / 4)));
         assert!(logins.find(&first_cookie, now).is_some() && logins.find(&second_cookie, now).is_none());
         assert_eq!(logins.of(user.id, now).len(), limits::LOGINS_PER_USER);
+    }
+
+    #[test]
+    fn a_half_session_is_short_gives_no_key_and_pushes_nobody_out() {
+        let (logins, user, now) = (Logins::new(12 * HOUR, HOUR), somebody("ada"), Instant::now());
+        let (whole, cookie) = begin(&logins, &user, now);
+        for stage in [Stage::Factor, Stage::Enrol, Stage::Recovered] {
+            let (half, _) = begin_at(&logins, &user, stage, now);
+            assert!(half.data_key(|_| ()).is_none() && half.data_key_of_any_stage(|_| ()).is_some());
+            half.touch(now + limits::HALF_LOGIN / 2);
+            assert!(half.is_alive(now + limits::HALF_LOGIN / 2) && !half.is_alive(now + limits::HALF_LOGIN));
+        }
+        (0..100).for_each(|_| drop(begin_at(&logins, &user, Stage::Factor, now)));
+        let (newest, _) = begin_at(&logins, &user, Stage::Factor, now);
+        assert!(newest.is_alive(now), "the newest stays, though all are equally old");
+        assert!(logins.find(&cookie, now).is_some() && whole.data_key(|_| ()).is_some());
+        assert_eq!(logins.of(user.id, now).len(), 1 + limits::HALF_LOGINS_PER_USER);
+    }
+
+    #[test]
+    fn what_a_session_has_begun_is_for_once_for_a_while_and_goes_with_it() {
+        let (logins, user, now) = (Logins::new(12 * HOUR, HOUR), somebody("ada"), Instant::now());
+        let (login, _) = begin(&logins, &user, now);
+        let grant = || login.grant("backup all".into(), now);
+        grant();
+        assert!(login.take_grant("backup all", now) && !login.take_grant("backup all", now));
+        grant();
+        assert!(!login.take_grant("role bob", now) && !login.take_grant("backup all", now), "used up");
+        grant();
+        assert!(!login.take_grant("backup all", now + limits::STEP_UP));
+        login.set_pending("s".into(), now);
+        assert!(login.pending(now).is_some() && login.pending(now + limits::HALF_LOGIN).is_none());
+        logins.end_where(|_| true);
+        assert!(login.pending(now).is_none());
     }
 }

@@ -4,13 +4,18 @@
 //! whoever it is) -> [`Lockout`] -> a session. Nobody is told which of these said no.
 
 mod claim;
+mod factor;
 mod hashing;
+mod invites;
 mod limiter;
 mod lockout;
 pub mod logins;
 mod names;
 mod passwords;
+mod people;
+mod recovery;
 mod tickets;
+mod totp;
 
 use crate::audit;
 use crate::clock::{Instant, Now, Seconds};
@@ -18,22 +23,27 @@ use crate::limits;
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
 use crate::store::{Role, Store, StoreError, User};
-use crate::vault::{DataKey, DeviceKey, VaultError};
+use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Verifier};
-use limiter::{Limiter, Try};
+use limiter::{Limiter, Origin, Try};
 use lockout::Lockout;
-use logins::{Arrival, Login, Logins};
-use std::fmt::Display;
+use logins::{Arrival, Login, Logins, Stage};
+use sha2::{Digest, Sha256};
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use subtle::ConstantTimeEq;
 use tickets::Tickets;
+
+pub use factor::{Enrolled, Enrolment};
+pub use people::Vault;
 
 /// The name of the way into the data key that a password is.
 const PASSWORD_SLOT: &str = "password";
@@ -43,9 +53,33 @@ fn token() -> String {
     URL_SAFE_NO_PAD.encode(random::bytes::<32>())
 }
 
+/// What is stored of a token that outlives a restart. Nobody guesses 256 bits, so it needs no slow hash.
+fn token_hash(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Is a token made then, with this hash, the given one and still good? One from the future is not: the clock was set back, and nobody
+/// knows how old it is.
+fn token_fits(stored: &str, made: Seconds, lasting: Seconds, hash: &str, now: Seconds) -> bool {
+    let fresh = (made..made.saturating_add(lasting)).contains(&now);
+    bool::from(stored.as_bytes().ct_eq(hash.as_bytes())) && fresh
+}
+
+/// B2: must everybody have a second factor?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    Required,
+    Optional,
+}
+
 /// What an owner may change.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    pub factor: Policy,
     pub login_absolute: Duration,
     pub login_idle: Duration,
     /// Failures per address within `window`.
@@ -83,8 +117,10 @@ pub enum Refusal {
         message: String,
     },
     NameTaken,
-    /// There is nothing to claim any more.
+    /// There is nothing to claim any more; or no such user.
     Gone,
+    /// It cannot be done as things are; a sentence that says why.
+    NotNow(&'static str),
     /// The log says more.
     Internal,
 }
@@ -125,13 +161,18 @@ pub struct Auth {
     device: Arc<DeviceKey>,
     data: PathBuf,
     hasher: Hasher,
-    limiter: Limiter,
+    limiter: Limiter<Origin>,
+    /// Wrong one-time codes, by account (B7).
+    codes: Limiter<Id>,
     lockout: Lockout,
     logins: Logins,
     tickets: Tickets,
     dummy: Verifier,
     /// There is an administrator. Never becomes untrue.
     claimed: AtomicBool,
+    factor: Policy,
+    /// One at a time changes who is an administrator, so that one is always left.
+    people: Mutex<()>,
 }
 
 impl Auth {
@@ -140,11 +181,14 @@ impl Auth {
         let auth = Auth {
             hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT),
             limiter: Limiter::new(settings.failures, settings.window, limits::LIMITER_ADDRESSES),
+            codes: Limiter::new(limits::CODE_FAILURES, limits::CODE_FAILURE_WINDOW, limits::LIMITER_ADDRESSES),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
             tickets: Tickets::default(),
             dummy: Verifier::dummy(),
             claimed: AtomicBool::new(users.iter().any(|user| user.role == Role::Administrator)),
+            factor: settings.factor,
+            people: Mutex::new(()),
             data: data.to_owned(),
             store,
             device,
@@ -188,7 +232,7 @@ impl Auth {
         self.claimed.store(true, Ordering::Release);
         claim::forget(&self.data);
         audit::note("claim", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        Ok(self.begin(&user, data_key, who))
+        self.begin(&user, self.stage_after_password(&user), data_key, who)
     }
 
     // ---- users ----
@@ -232,6 +276,7 @@ impl Auth {
             factor: None,
             last_step: 0,
             recovery: Vec::new(),
+            reset: None,
             notices: Vec::new(),
         };
         Ok((user, data_key))
@@ -239,8 +284,8 @@ impl Auth {
 
     // ---- sign-in ----
 
-    fn admit(&self, who: &Who<'_>) -> Result<Try, Refusal> {
-        self.limiter.admit(who.peer, who.now.since_boot).map_err(|wait| {
+    fn admit(&self, who: &Who<'_>) -> Result<Try<Origin>, Refusal> {
+        self.limiter.admit(Origin::of(who.peer), who.now.since_boot).map_err(|wait| {
             audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
             Refusal::TooMany(wait)
         })
@@ -260,9 +305,19 @@ impl Auth {
         self.limiter.forgive(admitted);
         self.forget_lock(user)?;
         let data_key = self.unwrap(user, &kek)?;
-        self.renew_hash(user, password, &data_key)?;
-        audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        Ok(self.begin(user, data_key, who))
+        let user = self.renew_hash(user, password, &data_key)?;
+        let stage = self.stage_after_password(&user);
+        let event = if stage == Stage::Full { "signin" } else { "signin.half" };
+        audit::note(event, &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        self.begin(&user, stage, data_key, who)
+    }
+
+    fn stage_after_password(&self, user: &User) -> Stage {
+        match (&user.factor, self.factor) {
+            (Some(_), _) => Stage::Factor,
+            (None, Policy::Required) => Stage::Enrol,
+            (None, Policy::Optional) => Stage::Full,
+        }
     }
 
     /// The same work whoever it is; the account and its key only if it is there, open, and the password fits.
@@ -324,49 +379,106 @@ impl Auth {
         Ok(DataKey::unwrap(sealed, kek, &self.device, user.id, slot)?)
     }
 
-    /// A1: hashed anew when the cost has changed.
-    fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<(), Refusal> {
-        match Verifier::parse(&user.verifier) {
-            Some(verifier) if verifier.cost == Cost::TODAY => Ok(()),
-            _ => self.set_password(user.id, password, data_key, |_| ()),
+    /// A1: hashed anew when the cost has changed. A lock that is over is forgotten too, or a clock of 1970 would bring it back. The
+    /// user as they are now.
+    fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<User, Refusal> {
+        if Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != Cost::TODAY) {
+            let verified = user.verifier.clone();
+            self.set_password(user.id, password, data_key, &verified, |user| user.locked_until = None)?;
+        } else if user.locked_until.is_some() {
+            self.store.update_user(user.id, |user| user.locked_until = None)?;
+        } else {
+            return Ok(user.clone());
         }
+        self.user(user.id)
     }
 
-    /// The new verifier and the key wrapped anew are one write: there is no moment with only one of them.
+    fn user(&self, id: Id) -> Result<User, Refusal> {
+        self.store.user(id)?.ok_or(Refusal::Gone)
+    }
+
+    /// The new verifier and the key wrapped anew are one write: there is no moment with only one of them. Nothing is done if the
+    /// password that was `verified` is not the user's any more: the key at hand may be of yesterday.
     fn set_password(
         &self,
         id: Id,
         password: &Secret,
         data_key: &DataKey,
+        verified: &str,
         also: impl FnOnce(&mut User),
     ) -> Result<(), Refusal> {
         let (verifier, kek) = self.hasher.make(password)?;
         let sealed = data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT);
-        let there = self.store.update_user(id, |user| {
-            also(user);
-            user.verifier = verifier.to_text();
-            user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
-            user.wrapped.push((PASSWORD_SLOT.into(), sealed));
+        let mut done = false;
+        self.store.update_user(id, |user| {
+            if user.verifier == verified {
+                also(user);
+                lock_with(user, &verifier, sealed);
+                done = true;
+            }
         })?;
-        there.then_some(()).ok_or(Refusal::Gone)
+        done.then_some(()).ok_or(Refusal::Failed)
     }
 
-    fn begin(&self, user: &User, data_key: DataKey, who: &Who<'_>) -> SignedIn {
+    /// The session is there first and then the user is looked at again: whoever was disabled, deleted or given another password
+    /// while this sign-in was hashing either ends this session or is seen here.
+    fn begin(&self, user: &User, stage: Stage, data_key: DataKey, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let arrival = Arrival {
             user,
+            stage,
             peer: who.peer,
             user_agent: who.user_agent,
             calendar: who.now.calendar,
             now: who.now.since_boot,
         };
         let (login, cookie) = self.logins.begin(&arrival, data_key);
-        SignedIn { login, cookie }
+        match self.store.user(user.id) {
+            Ok(Some(now)) if is_same_standing(user, &now) => Ok(SignedIn { login, cookie }),
+            changed => {
+                self.logins.end_where(|other| other.id == login.id);
+                changed?;
+                Err(Refusal::Failed)
+            }
+        }
+    }
+
+    /// A new session takes the place of all that the user has (C5, A7), with the key of this one.
+    fn begin_anew(&self, login: &Login, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let user = self.user(login.user)?;
+        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
+        self.logins.end_where(|other| other.user == user.id);
+        self.begin(&user, Stage::Full, data_key, who)
     }
 
     // ---- signed in ----
 
+    /// A whole sign-in. A half one is nobody here.
     pub fn find(&self, cookie: &str, now: &Now) -> Option<Arc<Login>> {
+        self.find_any(cookie, now).filter(|login| login.stage() == Stage::Full)
+    }
+
+    /// A sign-in of any [`Stage`]: for the routes of the second factor, for sign-out, and for what a page shows first.
+    pub fn find_any(&self, cookie: &str, now: &Now) -> Option<Arc<Login>> {
         self.logins.find(cookie, now.since_boot)
+    }
+
+    /// The whole sign-ins of a user, oldest first (C6).
+    pub fn logins_of(&self, user: Id, now: &Now) -> Vec<Arc<Login>> {
+        let mut own = self.logins.of(user, now.since_boot);
+        own.retain(|login| login.stage() == Stage::Full);
+        own
+    }
+
+    /// Ends one of the user's own sign-ins. False: they have no such.
+    pub fn revoke(&self, user: Id, login: Id, now: &Now) -> bool {
+        let Some(own) = self.logins.of(user, now.since_boot).into_iter().find(|other| other.id == login) else {
+            return false;
+        };
+        let ended = self.logins.end_where(|other| other.id == own.id) > 0;
+        if ended {
+            audit::note("signin.revoke", &[("user", &own.name), ("login", &login.to_string())]);
+        }
+        ended
     }
 
     pub fn sign_out(&self, login: &Login) {
@@ -389,24 +501,17 @@ impl Auth {
             return Err(Refusal::Failed);
         }
         self.limiter.forgive(admitted);
-        self.check_new_password(&user, new)?;
-        let old = user.verifier.clone();
-        let remember = |user: &mut User| {
-            user.old_verifiers.insert(0, old);
-            user.old_verifiers.truncate(limits::PASSWORD_HISTORY - 1);
-            user.password_changed = who.now.calendar;
-        };
-        let rewrapped = login.data_key(|data_key| self.set_password(user.id, new, data_key, remember));
+        self.check_new_password(&user, new, "new")?;
+        let remember = |user: &mut User| remember_password(user, who.now.calendar);
+        let rewrapped = login.data_key(|data_key| self.set_password(user.id, new, data_key, &user.verifier, remember));
         rewrapped.ok_or(Refusal::Failed)??;
-        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
-        self.logins.end_where(|other| other.user == user.id);
         audit::note("password.change", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        Ok(self.begin(&user, data_key, who))
+        self.begin_anew(login, who)
     }
 
     /// A2, and none of the last five (A8).
-    fn check_new_password(&self, user: &User, new: &Secret) -> Result<(), Refusal> {
-        let weak = |why: &str| Refusal::Weak { field: "new", message: why.into() };
+    fn check_new_password(&self, user: &User, new: &Secret, field: &'static str) -> Result<(), Refusal> {
+        let weak = |why: &str| Refusal::Weak { field, message: why.into() };
         passwords::check(new, &user.name).map_err(weak)?;
         for earlier in std::iter::once(&user.verifier).chain(&user.old_verifiers) {
             let Some(verifier) = Verifier::parse(earlier) else { continue };
@@ -419,7 +524,11 @@ impl Auth {
 
     // ---- tickets ----
 
+    /// None: too many are outstanding, or the sign-in is half.
     pub fn issue_ticket(&self, login: &Login, session: Id, now: Instant) -> Option<String> {
+        if login.stage() != Stage::Full {
+            return None;
+        }
         self.tickets.issue(login.id, session, now)
     }
 
@@ -436,8 +545,35 @@ impl Auth {
     pub fn sweep(&self, now: Instant) {
         self.logins.sweep(now);
         self.limiter.sweep(now);
+        self.codes.sweep(now);
         self.tickets.sweep(now);
     }
+}
+
+/// What a sign-in was decided by.
+fn is_same_standing(then: &User, now: &User) -> bool {
+    !now.disabled && then.role == now.role && then.verifier == now.verifier && then.factor == now.factor
+}
+
+fn lock_with(user: &mut User, verifier: &Verifier, sealed: Sealed) {
+    user.verifier = verifier.to_text();
+    user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
+    user.wrapped.push((PASSWORD_SLOT.into(), sealed));
+}
+
+/// Before the new one is set (A8). A reset token that is still out there is for a password that is no more.
+fn remember_password(user: &mut User, now: Seconds) {
+    user.reset = None;
+    user.old_verifiers.insert(0, user.verifier.clone());
+    user.old_verifiers.truncate(limits::PASSWORD_HISTORY - 1);
+    user.password_changed = now;
+}
+
+/// A notice is a word and a time; the page has the sentences.
+fn notify(user: &mut User, what: &str, now: Seconds) {
+    user.notices.push(format!("{what} {now}"));
+    let surplus = user.notices.len().saturating_sub(limits::NOTICES);
+    user.notices.drain(..surplus);
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 use super::*;
 use crate::clock;
+use std::sync::OnceLock;
 use tempfile::TempDir;
+
+mod factor;
+mod people;
 
 const GOOD: &str = "a long bridge over cold water";
 const OTHER: &str = "another bridge over warm sand";
@@ -13,6 +17,7 @@ struct Box_ {
 fn settings() -> Settings {
     let minute = Duration::from_secs(60);
     Settings {
+        factor: Policy::Optional,
         login_absolute: 720 * minute,
         login_idle: 30 * minute,
         failures: 50,
@@ -34,8 +39,10 @@ fn fresh(settings: Settings) -> Box_ {
     Box_ { dir, auth }
 }
 
+/// The clock stands still, so that no test meets the end of a time step.
 fn who() -> Who<'static> {
-    Who { peer: IpAddr::from([10, 0, 0, 1]), user_agent: "test", now: clock::now() }
+    static NOW: OnceLock<Now> = OnceLock::new();
+    Who { peer: IpAddr::from([10, 0, 0, 1]), user_agent: "test", now: *NOW.get_or_init(clock::now) }
 }
 
 fn later(seconds: u64) -> Who<'static> {
@@ -46,7 +53,7 @@ fn later(seconds: u64) -> Who<'static> {
 }
 
 fn add(auth: &Auth, name: &str) -> User {
-    auth.add_user(name, Role::User, &GOOD.into(), &clock::now()).unwrap()
+    auth.add_user(name, Role::User, &GOOD.into(), &who().now).unwrap()
 }
 
 fn is_failed<T>(outcome: Result<T, Refusal>) -> bool {
@@ -76,17 +83,42 @@ fn a_plain_user_made_before_the_claim_does_not_close_it() {
 }
 
 #[test]
+fn who_is_disabled_or_changed_while_signing_in_does_not_get_in() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    for change in [|user: &mut User| user.disabled = true, |user: &mut User| user.verifier = "another".into()] {
+        auth.store.update_user(ada.id, change).unwrap();
+        // Where a sign-in stands when its hash is done: `ada` is what it saw before.
+        assert!(is_failed(auth.begin(&ada, Stage::Full, DataKey::random(), &who())));
+        assert!(auth.logins_of(ada.id, &who().now).is_empty());
+        auth.store.update_user(ada.id, |user| *user = ada.clone()).unwrap();
+    }
+    assert!(auth.begin(&ada, Stage::Full, DataKey::random(), &who()).is_ok());
+    auth.store.delete_user(ada.id).unwrap();
+    assert!(is_failed(auth.begin(&ada, Stage::Full, DataKey::random(), &who())));
+}
+
+/// Two changes of one password at once: the slower one would wrap the key for a password that nobody has verified.
+#[test]
+fn a_password_is_replaced_only_if_it_is_the_one_that_was_verified() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let outcome = auth.set_password(ada.id, &OTHER.into(), &DataKey::random(), "of yesterday", |_| ());
+    assert!(is_failed(outcome) && auth.sign_in("ada", &GOOD.into(), &who()).is_ok());
+}
+
+#[test]
 fn only_the_right_name_and_password_sign_in() {
     let Box_ { auth, .. } = fresh(settings());
     add(&auth, "ada");
     let signed_in = auth.sign_in(" ADA ", &GOOD.into(), &who()).unwrap();
-    let found = auth.find(&signed_in.cookie, &clock::now()).unwrap();
+    let found = auth.find(&signed_in.cookie, &who().now).unwrap();
     assert!(found.id == signed_in.login.id && found.data_key(|_| ()).is_some());
     for (name, password) in [("ada", OTHER), ("eve", GOOD), ("ada", "short"), ("", GOOD), ("a b", GOOD)] {
         assert!(is_failed(auth.sign_in(name, &password.into(), &who())), "{name} {password}");
     }
     auth.sign_out(&signed_in.login);
-    assert!(auth.find(&signed_in.cookie, &clock::now()).is_none());
+    assert!(auth.find(&signed_in.cookie, &who().now).is_none());
 }
 
 #[test]
@@ -190,6 +222,6 @@ fn a_hash_of_another_cost_is_renewed_at_sign_in() {
 fn names_are_taken_whatever_their_case() {
     let Box_ { auth, .. } = fresh(settings());
     add(&auth, "ada");
-    assert!(matches!(auth.add_user("ADA", Role::User, &GOOD.into(), &clock::now()), Err(Refusal::NameTaken)));
-    assert!(matches!(auth.add_user("footbridge", Role::User, &GOOD.into(), &clock::now()), Err(Refusal::Weak { .. })));
+    assert!(matches!(auth.add_user("ADA", Role::User, &GOOD.into(), &who().now), Err(Refusal::NameTaken)));
+    assert!(matches!(auth.add_user("footbridge", Role::User, &GOOD.into(), &who().now), Err(Refusal::Weak { .. })));
 }

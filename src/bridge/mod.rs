@@ -148,7 +148,7 @@ impl Registry {
     }
 
     pub fn end_everything(&self) {
-        self.lock().values().for_each(|session| session.end());
+        self.lock().values().for_each(|session| session.go_down());
     }
 
     /// Wakes every viewer of a user, so that those whose sign-in has ended let go at once (H6).

@@ -97,6 +97,8 @@ struct Shared {
     questions_asked: u64,
     answer: Option<Answer>,
     told_to_end: bool,
+    /// It ends because the box does.
+    box_goes_down: bool,
     ended: Option<Ended>,
     ended_at: Option<Instant>,
     /// Since when nobody looks.
@@ -183,6 +185,7 @@ impl Session {
             questions_asked: 0,
             answer: None,
             told_to_end: false,
+            box_goes_down: false,
             ended: None,
             ended_at: None,
             detached_at: now,
@@ -224,6 +227,16 @@ impl Session {
 
     pub fn phase(&self) -> Phase {
         self.lock().phase
+    }
+
+    /// Ends it because the box goes down: viewers are told that, and not that somebody ended their terminal.
+    pub fn go_down(&self) {
+        self.lock().box_goes_down = true;
+        self.end();
+    }
+
+    pub fn box_goes_down(&self) -> bool {
+        self.lock().box_goes_down
     }
 
     /// Asks the session to end. Returns at once; the thread hangs up and says goodbye.

@@ -6,12 +6,13 @@ mod belongings;
 mod engine;
 mod format;
 mod hostkeys;
+mod invites;
 mod records;
 mod snapshot;
 mod table;
 mod users;
 
-pub use records::{Credential, CredentialKind, Host, KnownHostKey, Role, User};
+pub use records::{Credential, CredentialKind, Host, Invite, KnownHostKey, Reset, Role, User};
 pub use snapshot::{Contents, Snapshot};
 
 use crate::secret::Key32;

@@ -41,9 +41,32 @@ pub struct User {
     /// Hashes of recovery codes not used yet.
     #[serde(default)]
     pub recovery: Vec<String>,
+    /// A way to a new password that the command line gave out (A10).
+    #[serde(default)]
+    pub reset: Option<Reset>,
     /// What the user has to be told at the next sign-in.
     #[serde(default)]
     pub notices: Vec<String>,
+}
+
+/// A reset token that was not used yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// SHA-256 of the token, hexadecimal.
+    pub hash: String,
+    pub made: Seconds,
+}
+
+/// An invitation that was not used yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    pub id: Id,
+    pub role: Role,
+    /// SHA-256 of the token, hexadecimal.
+    pub hash: String,
+    pub made: Seconds,
+    /// The name of the administrator who made it.
+    pub by: String,
 }
 
 /// Where a user wants to go. Field by field as docs/API.md has it.

@@ -73,6 +73,10 @@ impl Records {
         Ok(())
     }
 
+    pub fn delete(&self, plan: &mut Plan, key: Vec<u8>) {
+        plan.changes.push(Change::Delete(key));
+    }
+
     pub fn commit(&self, plan: &Plan) -> Result<bool, StoreError> {
         self.engine.commit(&plan.conditions, &plan.changes)
     }

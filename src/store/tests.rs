@@ -29,6 +29,7 @@ fn user(name: &str) -> User {
         factor: None,
         last_step: 0,
         recovery: Vec::new(),
+        reset: None,
         notices: Vec::new(),
     }
 }
@@ -357,4 +358,30 @@ fn a_snapshot_of_a_newer_format_is_refused() {
 
 fn key_of_format() -> Vec<u8> {
     key("format", &[])
+}
+
+#[test]
+fn discarded_credentials_leave_their_hosts_and_everybody_elses_alone() {
+    let (_dir, _key, store) = fresh();
+    let (ada, bob) = (user("ada"), user("bob"));
+    for owner in [&ada, &bob] {
+        store.add_user(owner).unwrap();
+        let credential = credential(owner.id);
+        store.put_credential(owner.id, &credential, 9).unwrap();
+        let host = Host { credential_id: Some(credential.id), ..host("h") };
+        store.put_host(owner.id, &host, 9).unwrap();
+    }
+    assert!(!store.discard_credentials(ada.id, |_| false).unwrap());
+    assert_eq!(store.credentials(ada.id).unwrap().len(), 1);
+    let changed = |user: &mut User| {
+        user.verifier = "new".into();
+        true
+    };
+    assert!(
+        store.discard_credentials(ada.id, changed).unwrap()
+            && !store.discard_credentials(Id::random(), changed).unwrap()
+    );
+    assert!(store.credentials(ada.id).unwrap().is_empty() && store.hosts(ada.id).unwrap()[0].credential_id.is_none());
+    assert_eq!(store.user(ada.id).unwrap().unwrap().verifier, "new");
+    assert!(store.credentials(bob.id).unwrap().len() == 1 && store.hosts(bob.id).unwrap()[0].credential_id.is_some());
 }

@@ -6,8 +6,10 @@ use super::{Role, Store, StoreError, User};
 use crate::random::Id;
 
 const USER: &str = "user";
+const HOST: &str = "host";
+const CREDENTIAL: &str = "credential";
 /// Everything that belongs to one user and goes with them.
-const BELONGINGS: [&str; 4] = ["host", "credential", "hostkey", "preferences"];
+const BELONGINGS: [&str; 4] = [HOST, CREDENTIAL, "hostkey", "preferences"];
 
 fn name_key(name: &str) -> Vec<u8> {
     [b"name/", name.as_bytes()].concat()
@@ -30,7 +32,11 @@ impl Store {
     }
 
     fn insert_user(&self, user: &User) -> Result<(), StoreError> {
-        let mut plan = Plan::default();
+        self.insert_user_by(Plan::default(), user)
+    }
+
+    /// As part of a transaction that does more. Our turn is the caller's.
+    pub(super) fn insert_user_by(&self, mut plan: Plan, user: &User) -> Result<(), StoreError> {
         if self.records.watch::<Id>(&mut plan, &name_key(&user.name))?.is_some() {
             return Err(StoreError::Exists);
         }
@@ -63,6 +69,27 @@ impl Store {
         change(&mut user);
         (user.id, user.name) = (id, name);
         self.records.put(&mut plan, key(USER, &[id]), &user)?;
+        self.records.commit(&plan)
+    }
+
+    /// The same; and in the same transaction all credentials of the user go, because nobody has their key any more. `change` says
+    /// whether it is to be done at all.
+    pub fn discard_credentials(&self, id: Id, change: impl FnOnce(&mut User) -> bool) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let Some(mut user) = self.records.watch::<User>(&mut plan, &key(USER, &[id]))? else { return Ok(false) };
+        let name = user.name.clone();
+        if !change(&mut user) {
+            return Ok(false);
+        }
+        (user.id, user.name) = (id, name);
+        self.records.put(&mut plan, key(USER, &[id]), &user)?;
+        let own = self.records.engine.range(&key(CREDENTIAL, &[id]))?;
+        plan.changes.extend(own.into_iter().map(|(key, _)| Change::Delete(key)));
+        for mut host in self.hosts(id)?.into_iter().filter(|host| host.credential_id.is_some()) {
+            host.credential_id = None;
+            self.records.put(&mut plan, key(HOST, &[id, host.id]), &host)?;
+        }
         self.records.commit(&plan)
     }
 

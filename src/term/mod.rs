@@ -190,6 +190,9 @@ impl Attendance {
         while told < limits::WS_WRITE_BUFFER_BYTES {
             let Some(news) = self.viewer.news() else { break };
             let end = matches!(news, News::Ended(_));
+            if end && self.viewer.session.box_goes_down() {
+                return Err(Parting::Close(CloseCode::Away, "the box is going down"));
+            }
             let message = messages::render(news);
             told += message.len().max(1);
             self.send(message)?;

@@ -1,8 +1,9 @@
 // The page: asks the box what it is and who is there, and shows the one screen that follows.
 
 import { ApiError, api } from './base/api';
-import { clear, h } from './base/dom';
+import { clear, h, icon } from './base/dom';
 import { loadSettings, lookBeforeSignIn } from './base/settings';
+import { t } from './base/text';
 import type { State } from './base/types';
 import { failingCard } from './start/common';
 import { showClaim, showSignIn } from './start/index';
@@ -10,6 +11,7 @@ import { type Work, openWork } from './work/index';
 
 const root = document.getElementById('root') ?? document.body.appendChild(h('div', { id: 'root' }));
 let work: Work | null = null;
+let lastBoot = '';
 
 async function boot(): Promise<void> {
   work?.destroy();
@@ -17,7 +19,13 @@ async function boot(): Promise<void> {
   try {
     const state = await api.get<State>('/api/state');
     if (!state.claimed) return showClaim(root, state, () => void boot());
-    if (!state.user) return showSignIn(root, state, () => void boot());
+    const restarted = lastBoot !== '' && lastBoot !== state.boot;
+    lastBoot = state.boot;
+    if (!state.user) {
+      showSignIn(root, state, () => void boot());
+      if (restarted) sayRestarted();
+      return;
+    }
     await loadSettings();
     work = await openWork(root, state, () => void boot());
   } catch (error) {
@@ -25,6 +33,11 @@ async function boot(): Promise<void> {
     clear(root);
     root.append(h('main', {}, failingCard(error, () => void boot())));
   }
+}
+
+/** Plainly, instead of pretending: what ran on the box is gone. */
+function sayRestarted(): void {
+  root.querySelector('form')?.before(h('div', { class: 'alert warn', role: 'alert' }, icon('warn'), h('p', {}, t('work.restarted'))));
 }
 
 lookBeforeSignIn();

@@ -4,9 +4,27 @@
 
 mod audit_log;
 mod backup;
+mod claim;
+mod cli;
+mod client;
+mod credentials;
+mod crowd;
+mod data_directory;
+mod foreign;
 mod full_disk;
+mod headers;
+mod hosts;
 mod memory;
 mod metrics;
+mod preferences;
 mod proxy_nginx;
+mod requests;
 mod rooms;
+mod routes;
+mod same_origin;
+mod sessions_end;
+mod shutdown;
+mod sign_in;
+mod slow;
+mod tls;
 mod world;

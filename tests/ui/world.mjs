@@ -35,7 +35,7 @@ function run(folder, data, settings) {
   return spawn(binary, ['serve'], {
     cwd: folder,
     env: { ...env, FOOTBRIDGE_DATA: data, FOOTBRIDGE_LISTEN: '127.0.0.1:0', FOOTBRIDGE_TARGETS_ALLOW: '127.0.0.0/8', ...settings },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', process.env.FOOTBRIDGE_TEST_LOG ? 'inherit' : 'ignore'],
   });
 }
 
@@ -121,6 +121,45 @@ export async function sshd({ interactive = false } = {}) {
   }
 }
 
+/** A network between browser and box that can be cut. TCP only: names and certificates are the box's own. */
+export async function network(box) {
+  const { connect } = await import('node:net');
+  const target = new URL(box.url);
+  const pairs = new Set();
+  let up = true;
+  const server = createServer((near) => {
+    if (!up) return near.destroy();
+    const far = connect(Number(target.port), target.hostname);
+    const pair = [near, far];
+    pairs.add(pair);
+    const end = () => {
+      near.destroy();
+      far.destroy();
+      pairs.delete(pair);
+    };
+    for (const socket of pair) socket.on('error', end).on('close', end);
+    near.pipe(far).pipe(near);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const cut = () => pairs.forEach(([near, far]) => [near, far].forEach((socket) => socket.destroy()));
+  return {
+    url: `https://127.0.0.1:${server.address().port}`,
+    /** Every connection dies now; new ones may be made. */
+    cut,
+    down() {
+      up = false;
+      cut();
+    },
+    up() {
+      up = true;
+    },
+    close() {
+      cut();
+      server.close();
+    },
+  };
+}
+
 async function answers(port) {
   const { connect } = await import('node:net');
   return new Promise((done) => {
@@ -155,6 +194,7 @@ export async function visitor(box, options = {}) {
   const context = await (await browser()).newContext({
     ignoreHTTPSErrors: true, viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...options,
   });
+  context.setDefaultTimeout(PATIENCE);
   const trouble = [];
   const page = await context.newPage();
   watch(page, box, trouble);
@@ -173,7 +213,7 @@ export function watch(page, box, trouble) {
   page.on('console', (message) => {
     const text = message.text();
     // A refusal that the page itself shows is written to the console by the browser, and a service worker needs a known certificate.
-    if (message.type() === 'error' && !/Failed to load resource|service worker|ServiceWorker|SSL certificate|WebSocket connection/i.test(text)) trouble.push(text);
+    if (message.type() === 'error' && !/Failed to load resource|service worker|ServiceWorker|SSL certificate|WebSocket connection|fetching the script/i.test(text)) trouble.push(text);
   });
   page.on('pageerror', (error) => trouble.push(String(error)));
   page.on('request', (request) => {
@@ -192,6 +232,14 @@ export async function claim(page, box) {
   if (await again.count()) await again.fill(ADA.password);
   await page.locator('form button[type="submit"], form .button.primary').first().click();
   await page.locator('.work').waitFor({ timeout: PATIENCE });
+}
+
+/** A claimed box: by the same page that a person uses. */
+export async function claimed(box) {
+  const { page, close } = await visitor(box);
+  await page.getByLabel(/code/i).first().waitFor();
+  await claim(page, box);
+  await close();
 }
 
 export async function signIn(page, who = ADA) {
@@ -239,6 +287,7 @@ export async function seen(page, text, patience = PATIENCE) {
   try {
     await until(holds, '', patience);
   } catch {
+    await shot(page, 'failure');
     throw new Error(`not seen: ${text}\n${await screen(page)}`);
   }
 }

@@ -46,7 +46,7 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<T>
 async function reach(method: string, path: string, body: unknown): Promise<Response> {
   const headers = new Headers({ Accept: 'application/json' });
   if (method !== 'GET' && csrf !== '') headers.set('X-Footbridge-Csrf', csrf);
-  const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', redirect: 'error', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
+  const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', redirect: 'error', keepalive: path === '/api/preferences', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
   if (body !== undefined) {
     headers.set('Content-Type', 'application/json');
     init.body = JSON.stringify(body);

@@ -9,6 +9,8 @@ export interface User {
 export interface State {
   claimed: boolean;
   version: string;
+  /** Another one after every start of the box. */
+  boot: string;
   time: number;
   clock_ok: boolean;
   user: User | null;

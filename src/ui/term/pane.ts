@@ -342,7 +342,10 @@ export class Pane {
     const size = this.fitter.proposeDimensions();
     if (!size || !Number.isFinite(size.cols) || !Number.isFinite(size.rows)) return;
     this.follows = false;
+    const { viewportY, baseY } = this.term.buffer.active;
     this.term.resize(Math.min(1000, Math.max(2, size.cols)), Math.min(1000, Math.max(2, size.rows)));
+    // xterm.js may take a change of size for scrolling by hand, and then stays where it is.
+    if (viewportY === baseY) this.term.scrollToBottom();
     if (before !== `${this.term.cols}x${this.term.rows}`) this.sendSize();
   }
 

@@ -3,6 +3,9 @@
 import type en from './work.en';
 
 const work: Record<keyof typeof en, string> = {
+  'work.restarted': 'Die Box wurde neu gestartet. Alle wurden abgemeldet, und die Terminals, die auf ihr liefen, sind beendet.',
+  'work.gone.one': 'Ein Terminal, das hier offen war, gibt es nicht mehr: Es ist beendet, oder die Box wurde neu gestartet.',
+  'work.gone.many': '{count} Terminals, die hier offen waren, gibt es nicht mehr: Sie sind beendet, oder die Box wurde neu gestartet.',
   'term.starting': 'Verbinde mit {host}',
   'term.connected': 'Verbunden mit {host}.',
   'term.lost': '{bytes} Bytes der Ausgabe sind fort: Es kam mehr, als die Box aufhebt. Der Bildschirm wird neu gezeichnet.',

@@ -1,6 +1,9 @@
 // English texts of terminals, tabs and sheets.
 
 const work = {
+  'work.restarted': 'The box was restarted. Everybody was signed out, and the terminals that ran on it have ended.',
+  'work.gone.one': 'One terminal that was open here is gone: it has ended, or the box was restarted.',
+  'work.gone.many': '{count} terminals that were open here are gone: they have ended, or the box was restarted.',
   'term.starting': 'Connecting to {host}',
   'term.connected': 'Connected to {host}.',
   'term.lost': '{bytes} bytes of output are gone: more came than the box keeps. The screen is drawn anew.',

@@ -411,10 +411,14 @@ export class Work implements PaneOwner {
     const kept = recall('layout') as { tabs?: unknown; front?: unknown } | undefined;
     const tabs = Array.isArray(kept?.tabs) ? (kept.tabs as Record<string, unknown>[]) : [];
     const front = tabs[Number(kept?.front ?? -1)];
+    let gone = 0;
     for (const tab of tabs) {
-      const group = this.restoreTab(readNode(tab['tree']), sessions, String(tab['active']));
+      const tree = readNode(tab['tree']);
+      gone += tree ? idsOf(tree).filter((id) => !sessions.some((session) => session.id === id)).length : 0;
+      const group = this.restoreTab(tree, sessions, String(tab['active']));
       if (group && tab === front) this.front = group;
     }
+    if (gone > 0) toast(t(gone === 1 ? 'work.gone.one' : 'work.gone.many', { count: gone }), 'warn');
   }
 
   private restoreTab(tree: Node | null, sessions: Session[], active: string): Group | null {

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use tempfile::TempDir;
 
@@ -85,6 +85,10 @@ impl Footbridge {
         self.child.try_wait().unwrap().is_none()
     }
 
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// SIGKILL: nothing is tidied up.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -99,7 +103,16 @@ impl Footbridge {
 
     /// After `kill` (or an end of its own): the same data, a new process, a new port.
     pub fn start_again(&mut self) {
-        let (child, announced) = serve(self.folder.path(), &self.settings, false);
+        self.live_again(false);
+    }
+
+    /// The same while nobody has claimed the box: a fresh claim code is printed.
+    pub fn start_again_unclaimed(&mut self) {
+        self.live_again(true);
+    }
+
+    fn live_again(&mut self, with_code: bool) {
+        let (child, announced) = serve(self.folder.path(), &self.settings, with_code);
         self.child = child;
         self.address = announced.address.unwrap();
         self.fingerprint = announced.fingerprint.unwrap();

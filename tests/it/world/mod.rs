@@ -5,6 +5,7 @@ pub mod browser;
 pub mod footbridge;
 pub mod patience;
 pub mod proxy;
+pub mod raw;
 pub mod ssh_server;
 pub mod terminal;
 pub mod tls;

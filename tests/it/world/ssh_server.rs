@@ -136,6 +136,15 @@ pub fn key_text(arguments: &[&str]) -> String {
     fs::read_to_string(file).unwrap()
 }
 
+/// The first 30 characters of each line of a private key that does not stand in the public one too.
+pub fn secret_pieces(private_key: &str, public: &str) -> Vec<String> {
+    let lines = private_key.lines().filter(|line| line.len() > 30 && !line.starts_with("-----"));
+    let pieces: Vec<String> =
+        lines.map(|line| line[..30].to_owned()).filter(|piece| !public.contains(piece.as_str())).collect();
+    assert!(!pieces.is_empty(), "nothing of the key is secret?");
+    pieces
+}
+
 fn fingerprint(public: &PathBuf) -> String {
     let shown = Command::new("ssh-keygen").arg("-lf").arg(public).output().unwrap();
     String::from_utf8_lossy(&shown.stdout).split(' ').nth(1).unwrap().into()

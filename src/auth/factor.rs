@@ -1,0 +1,237 @@
+//! The second factor (B): set up, asked for, replaced with a recovery code, taken away.
+//!
+//! ```text
+//! sign_in --> Factor --verify_factor--> Full
+//!               '----use_recovery----> Recovered --enrol--> Full
+//! sign_in --> Enrol --enrol-----------------------------> Full
+//! ```
+//! The secret is sealed under the user's data key, so only who gave the password can even be asked for a code. Every arrow ends the
+//! session it starts from and begins a new one (C5).
+
+use super::logins::{Login, Stage};
+use super::{Auth, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
+use crate::audit;
+use crate::random::Id;
+use crate::secret::Secret;
+use crate::store::User;
+use crate::vault::{About, Sealed};
+use zeroize::Zeroizing;
+
+const CLOCK: &str =
+    "The box does not know what time it is, so it cannot check a code. Set its clock, or use a recovery code.";
+const WRONG_STEP: &str = "This is not the next step of your sign-in.";
+const NO_FACTOR: &str = "You have no second factor.";
+
+/// A factor that is being set up: the secret as text, and as a QR code says it.
+pub struct Enrolment {
+    pub secret: Zeroizing<String>,
+    pub uri: Zeroizing<String>,
+}
+
+/// It is set up. The codes are shown now and never again.
+pub struct Enrolled {
+    pub signed_in: SignedIn,
+    pub recovery_codes: Vec<Zeroizing<String>>,
+}
+
+fn about(user: Id) -> About<'static> {
+    About { user, record: user, kind: "totp", version: 1 }
+}
+
+impl Auth {
+    /// A secret to be scanned within five minutes. Who has a factor already proves it with a `code`, unless a recovery code has
+    /// stood for it.
+    pub fn enrol_begin(&self, login: &Login, code: Option<&Secret>, who: &Who<'_>) -> Result<Enrolment, Refusal> {
+        let user = self.user(login.user)?;
+        match login.stage() {
+            Stage::Factor => return Err(Refusal::NotNow(WRONG_STEP)),
+            Stage::Full if user.factor.is_some() => {
+                self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
+            }
+            Stage::Full | Stage::Enrol | Stage::Recovered => {}
+        }
+        let secret = totp::fresh_secret();
+        let enrolment = Enrolment { secret: totp::as_text(&secret), uri: totp::uri(&secret, &user.name) };
+        login.set_pending(secret, who.now.since_boot);
+        Ok(enrolment)
+    }
+
+    /// Complete only with a valid code (B1). Gives new recovery codes, ends all other sessions of the user, and signs in.
+    pub fn enrol_finish(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<Enrolled, Refusal> {
+        if !who.now.is_plausible() {
+            return Err(Refusal::NotNow(CLOCK));
+        }
+        let admitted = self.admit(who)?;
+        let pending = login.pending(who.now.since_boot);
+        let secret = pending.ok_or(Refusal::NotNow("Begin again: setting it up took longer than five minutes."))?;
+        let step = totp::matching_step(&secret, code, who.now.calendar, 0).ok_or(Refusal::Failed)?;
+        self.limiter.forgive(admitted);
+        let user = self.user(login.user)?;
+        let made = login.data_key_of_any_stage(|data_key| {
+            (data_key.seal(&about(user.id), &secret), recovery::Set::fresh(data_key, &self.device, user.id))
+        });
+        let (sealed, set) = made.ok_or(Refusal::Failed)?;
+        let recovery_codes = set.codes.clone();
+        self.give_factor(&user, sealed, step, set)?;
+        audit::note("factor.enrol", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        Ok(Enrolled { signed_in: self.begin_anew(login, who)?, recovery_codes })
+    }
+
+    fn give_factor(&self, seen: &User, sealed: Sealed, step: u64, set: recovery::Set) -> Result<(), Refusal> {
+        let mut done = false;
+        self.store.update_user(seen.id, |user| {
+            if user.factor == seen.factor && user.verifier == seen.verifier {
+                (user.factor, user.last_step) = (Some(sealed), step);
+                set.give_to(user);
+                done = true;
+            }
+        })?;
+        done.then_some(()).ok_or(Refusal::NotNow("It was set up from another browser meanwhile."))
+    }
+
+    /// The second half of a sign-in.
+    pub fn verify_factor(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let user = self.owing(login)?;
+        self.spend_code(login, &user, code, who)?;
+        audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        self.go_on(login, Stage::Full, who)
+    }
+
+    /// A recovery code in place of the factor. It leads to a session that may replace the factor, and do nothing else (B4).
+    pub fn use_recovery(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let user = self.owing(login)?;
+        let admitted = self.admit(who)?;
+        if !self.use_up_recovery(&user, code, who)? {
+            audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
+        self.limiter.forgive(admitted);
+        audit::note("recovery.used", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        self.go_on(login, Stage::Recovered, who)
+    }
+
+    fn use_up_recovery(&self, user: &User, code: &Secret, who: &Who<'_>) -> Result<bool, Refusal> {
+        let Some(found) = recovery::find(user, code) else { return Ok(false) };
+        let mut ours = false;
+        self.store.update_user(user.id, |user| {
+            ours = found.use_up(user);
+            if ours {
+                notify(user, "recovery-code-used", who.now.calendar);
+            }
+        })?;
+        Ok(ours)
+    }
+
+    /// Where the policy allows to have none. Recovery codes stay: they are a way into the vault too.
+    pub fn disable_factor(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        if self.factor == Policy::Required {
+            return Err(Refusal::NotNow("On this box everybody has a second factor. You can replace yours."));
+        }
+        let user = self.whole(login)?;
+        self.spend_code(login, &user, code, who)?;
+        self.store.update_user(user.id, |user| user.factor = None)?;
+        audit::note("factor.disable", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        self.begin_anew(login, who)
+    }
+
+    /// Ten new recovery codes for somebody who has a factor; the old ones are good no more.
+    pub fn renew_recovery(
+        &self,
+        login: &Login,
+        code: &Secret,
+        who: &Who<'_>,
+    ) -> Result<Vec<Zeroizing<String>>, Refusal> {
+        let user = self.whole(login)?;
+        self.spend_code(login, &user, code, who)?;
+        let set = login.data_key(|data_key| recovery::Set::fresh(data_key, &self.device, user.id));
+        let set = set.ok_or(Refusal::Failed)?;
+        let codes = set.codes.clone();
+        self.store.update_user(user.id, |user| set.give_to(user))?;
+        audit::note("recovery.renew", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        Ok(codes)
+    }
+
+    // ---- step-up ----
+
+    /// B8: a fresh proof for one thing (`what` names action and target). Proof is a code; the password of a user without a factor.
+    pub fn step_up(&self, login: &Login, proof: &Secret, what: &str, who: &Who<'_>) -> Result<(), Refusal> {
+        let user = self.whole(login)?;
+        match user.factor {
+            Some(_) => self.spend_code(login, &user, proof, who)?,
+            None => self.spend_password(&user, proof, who)?,
+        }
+        login.grant(what.to_owned(), who.now.since_boot);
+        audit::note("stepup", &[("user", &user.name), ("what", what)]);
+        Ok(())
+    }
+
+    /// Was that proof given for this, within five minutes? It is used up.
+    pub fn take_step_up(&self, login: &Login, what: &str, who: &Who<'_>) -> bool {
+        login.take_grant(what, who.now.since_boot)
+    }
+
+    fn spend_password(&self, user: &User, password: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+        let admitted = self.admit(who)?;
+        self.prove(Some(user), password, who)?.ok_or(Refusal::Failed)?;
+        self.limiter.forgive(admitted);
+        Ok(())
+    }
+
+    // ---- codes ----
+
+    /// The user of a sign-in that owes its second factor.
+    fn owing(&self, login: &Login) -> Result<User, Refusal> {
+        match login.stage() {
+            Stage::Factor => self.user(login.user),
+            _ => Err(Refusal::NotNow(WRONG_STEP)),
+        }
+    }
+
+    fn whole(&self, login: &Login) -> Result<User, Refusal> {
+        match login.stage() {
+            Stage::Full => self.user(login.user),
+            _ => Err(Refusal::NotNow(WRONG_STEP)),
+        }
+    }
+
+    /// Counts by address (E6) and by account (B7), and takes each code once: the step is on the disk before anything follows from it,
+    /// so that a restart forgets none (B3).
+    fn spend_code(&self, login: &Login, user: &User, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+        let sealed = user.factor.as_ref().ok_or(Refusal::NotNow(NO_FACTOR))?;
+        if !who.now.is_plausible() {
+            return Err(Refusal::NotNow(CLOCK));
+        }
+        let by_address = self.admit(who)?;
+        let by_account = self.codes.admit(user.id, who.now.since_boot).map_err(Refusal::TooMany)?;
+        let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
+        let secret = opened.ok_or(Refusal::Failed)?.map_err(internal)?;
+        let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
+        if !step.map_or(Ok(false), |step| self.take_step(user, step))? {
+            audit::note("factor.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
+        self.limiter.forgive(by_address);
+        self.codes.forgive(by_account);
+        Ok(())
+    }
+
+    /// False: the same code was quicker elsewhere, or the factor is another one by now.
+    fn take_step(&self, seen: &User, step: u64) -> Result<bool, Refusal> {
+        let mut ours = false;
+        self.store.update_user(seen.id, |user| {
+            if user.last_step < step && user.factor == seen.factor {
+                user.last_step = step;
+                ours = true;
+            }
+        })?;
+        Ok(ours)
+    }
+
+    /// The next session of this sign-in, in place of this one.
+    fn go_on(&self, login: &Login, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let user = self.user(login.user)?;
+        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
+        self.logins.end_where(|other| other.id == login.id);
+        self.begin(&user, stage, data_key, who)
+    }
+}

@@ -1,0 +1,89 @@
+//! Invitations (A6): nobody registers, but an administrator may hand out a link that makes one user of a given role.
+
+use super::logins::Login;
+use super::{Auth, Refusal, SignedIn, Who, token, token_fits, token_hash};
+use crate::audit;
+use crate::clock::{Now, Seconds};
+use crate::limits;
+use crate::random::Id;
+use crate::secret::Secret;
+use crate::store::{Invite, Role, StoreError};
+use zeroize::Zeroizing;
+
+/// One from the future is not over: the clock is wrong, and may be set again.
+fn is_over(invite: &Invite, now: Seconds) -> bool {
+    now >= invite.made.saturating_add(limits::INVITE_SECONDS)
+}
+
+impl Auth {
+    /// A token for the link, to be shown once. That `by` may do this is the caller's to know.
+    pub fn invite(&self, role: Role, by: &Login, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+        self.forget_old_invites(now)?;
+        let token = Zeroizing::new(token());
+        let hash = token_hash(&token);
+        let invite = Invite { id: Id::random(), role, hash, made: now.calendar, by: by.name.clone() };
+        match self.store.add_invite(&invite, limits::INVITES) {
+            Err(StoreError::Full) => {
+                return Err(Refusal::NotNow("Too many invitations are out. Take some back first."));
+            }
+            done => done?,
+        }
+        audit::note("invite", &[("user", &by.name), ("invite", &invite.id.to_string())]);
+        Ok(token)
+    }
+
+    /// Those that are out.
+    pub fn invites(&self, now: &Now) -> Result<Vec<Invite>, Refusal> {
+        let mut invites = self.store.invites()?;
+        invites.retain(|invite| !is_over(invite, now.calendar));
+        invites.sort_by_key(|invite| invite.made);
+        Ok(invites)
+    }
+
+    /// False: there is no such invitation (any more).
+    pub fn take_back_invite(&self, id: Id) -> Result<bool, Refusal> {
+        let gone = self.store.delete_invite(id)?;
+        if gone {
+            audit::note("invite.back", &[("invite", &id.to_string())]);
+        }
+        Ok(gone)
+    }
+
+    fn forget_old_invites(&self, now: &Now) -> Result<(), Refusal> {
+        for invite in self.store.invites()?.iter().filter(|invite| is_over(invite, now.calendar)) {
+            self.store.delete_invite(invite.id)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the user and signs them in, as far as the second factor.
+    pub fn accept_invite(
+        &self,
+        token: &Secret,
+        name: &str,
+        password: &Secret,
+        who: &Who<'_>,
+    ) -> Result<SignedIn, Refusal> {
+        let admitted = self.admit(who)?;
+        let Some(invite) = self.invite_of(token, who.now.calendar)? else {
+            audit::note("invite.failed", &[("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        };
+        self.limiter.forgive(admitted);
+        let (user, data_key) = self.new_user(name, invite.role, password, who.now.calendar)?;
+        match self.store.accept_invite(invite.id, &user) {
+            Err(StoreError::Exists) => return Err(Refusal::NameTaken),
+            Ok(false) => return Err(Refusal::Failed),
+            done => done?,
+        };
+        let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("invited_by", &invite.by)];
+        audit::note("invite.accept", &fields);
+        self.begin(&user, self.stage_after_password(&user), data_key, who)
+    }
+
+    fn invite_of(&self, token: &Secret, now: Seconds) -> Result<Option<Invite>, Refusal> {
+        let hash = token_hash(token.expose_str().unwrap_or_default());
+        let fits = |invite: &Invite| token_fits(&invite.hash, invite.made, limits::INVITE_SECONDS, &hash, now);
+        Ok(self.store.invites()?.into_iter().find(fits))
+    }
+}

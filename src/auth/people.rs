@@ -1,0 +1,225 @@
+//! What an administrator, or the command line, does to an account. Sessions end here; terminals are the caller's
+//! (`Registry::end_all_of`), because they are in a room above.
+
+use super::logins::Login;
+use super::{
+    Auth, DataKey, Refusal, Who, lock_with, notify, recovery, remember_password, token, token_fits, token_hash,
+};
+use crate::audit;
+use crate::clock::{Now, Seconds};
+use crate::limits;
+use crate::random::Id;
+use crate::secret::Secret;
+use crate::store::{Reset, Role, User};
+use std::sync::{MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+const LAST: &str = "This is the only administrator. Make another one first.";
+
+/// What becomes of the stored credentials when a forgotten password is replaced (A11).
+pub enum Vault<'a> {
+    /// Opened with a recovery code; nothing is lost.
+    Recovery(&'a Secret),
+    /// Deleted, with the second factor and the recovery codes, because nobody can open them.
+    Discard,
+}
+
+impl Reset {
+    fn fits(&self, hash: &str, now: Seconds) -> bool {
+        token_fits(&self.hash, self.made, limits::RESET_SECONDS, hash, now)
+    }
+}
+
+impl Auth {
+    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is an administrator who can sign in besides this one; or this is none that could.
+    fn spare(&self, id: Id) -> Result<(), Refusal> {
+        let users = self.store.users()?;
+        let mut able = users.iter().filter(|user| user.role == Role::Administrator && !user.disabled);
+        match able.clone().any(|user| user.id == id) && able.all(|user| user.id == id) {
+            true => Err(Refusal::NotNow(LAST)),
+            false => Ok(()),
+        }
+    }
+
+    /// Changes a user and ends their sessions, so that no session is older than what it may do.
+    fn change(&self, id: Id, event: &str, change: impl FnOnce(&mut User)) -> Result<(), Refusal> {
+        let mut name = String::new();
+        let there = self.store.update_user(id, |user| {
+            change(user);
+            name.clone_from(&user.name);
+        })?;
+        if !there {
+            return Err(Refusal::Gone);
+        }
+        self.logins.end_where(|login| login.user == id);
+        audit::note(event, &[("user", &name)]);
+        Ok(())
+    }
+
+    pub fn set_disabled(&self, id: Id, disabled: bool) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time();
+        if disabled {
+            self.spare(id)?;
+        }
+        let event = if disabled { "user.disable" } else { "user.enable" };
+        self.change(id, event, |user| user.disabled = disabled)
+    }
+
+    pub fn set_role(&self, id: Id, role: Role) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time();
+        if role != Role::Administrator {
+            self.spare(id)?;
+        }
+        self.change(id, "user.role", |user| user.role = role)
+    }
+
+    /// With everything of theirs.
+    pub fn delete_user(&self, id: Id) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time();
+        self.spare(id)?;
+        let name = self.user(id)?.name;
+        if !self.store.delete_user(id)? {
+            return Err(Refusal::Gone);
+        }
+        self.logins.end_where(|login| login.user == id);
+        self.lockout.succeeded(id);
+        audit::note("user.delete", &[("user", &name)]);
+        Ok(())
+    }
+
+    /// E2: the lock is lifted, and the count begins anew. Sessions go on.
+    pub fn unlock(&self, id: Id) -> Result<(), Refusal> {
+        let user = self.user(id)?;
+        self.lockout.succeeded(id);
+        if user.locked_until.is_some() {
+            self.store.update_user(id, |user| user.locked_until = None)?;
+        }
+        audit::note("user.unlock", &[("user", &user.name)]);
+        Ok(())
+    }
+
+    pub fn is_locked(&self, id: Id, now: &Now) -> bool {
+        self.lockout.is_locked(id, now.since_boot)
+    }
+
+    /// A lost second factor, on the word of whoever holds the box. The user is told.
+    pub fn reset_factor(&self, id: Id, now: &Now) -> Result<(), Refusal> {
+        self.change(id, "user.reset-mfa", |user| {
+            user.factor = None;
+            notify(user, "factor-reset", now.calendar);
+        })
+    }
+
+    // ---- a forgotten password ----
+
+    /// A10: a token, good once and for an hour, whose hash only is stored. It changes nothing by itself, and takes the place of an
+    /// earlier one.
+    pub fn begin_reset(&self, id: Id, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+        let token = Zeroizing::new(token());
+        let reset = Reset { hash: token_hash(&token), made: now.calendar };
+        let user = self.user(id)?;
+        let there = self.store.update_user(id, |user| {
+            user.reset = Some(reset);
+            notify(user, "reset-issued", now.calendar);
+        })?;
+        audit::note("user.reset-password", &[("user", &user.name)]);
+        there.then_some(token).ok_or(Refusal::Gone)
+    }
+
+    /// Whose token this is, as long as it is good.
+    fn holder(&self, token: &Secret, now: Seconds) -> Result<Option<(User, String)>, Refusal> {
+        let hash = token_hash(token.expose_str().unwrap_or_default());
+        let holder = |user: &User| user.reset.as_ref().is_some_and(|reset| reset.fits(&hash, now)) && !user.disabled;
+        Ok(self.store.users()?.into_iter().find(holder).map(|user| (user, hash)))
+    }
+
+    /// A new password for a forgotten one. It signs nobody in: the way in is the usual one, second factor and all.
+    pub fn finish_reset(&self, token: &Secret, new: &Secret, vault: &Vault<'_>, who: &Who<'_>) -> Result<(), Refusal> {
+        let admitted = self.admit(who)?;
+        let Some((user, hash)) = self.holder(token, who.now.calendar)? else {
+            audit::note("reset.failed", &[("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        };
+        let found = match vault {
+            Vault::Recovery(code) => Some(recovery::find(&user, code).ok_or(Refusal::Failed)?),
+            Vault::Discard => None,
+        };
+        self.limiter.forgive(admitted);
+        self.check_new_password(&user, new, "password")?;
+        let data_key = match &found {
+            Some(found) => found.open(&user, &self.device).ok_or(Refusal::Failed)?,
+            None => DataKey::random(),
+        };
+        self.replace(&user, &hash, new, &data_key, found.as_ref(), who)?;
+        self.lockout.succeeded(user.id);
+        self.logins.end_where(|login| login.user == user.id);
+        let outcome = if found.is_some() { "kept" } else { "discarded" };
+        let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("vault", outcome)];
+        audit::note("reset.done", &fields);
+        Ok(())
+    }
+
+    /// Token, password, key and, if nothing opens them any more, credentials: in one write.
+    fn replace(
+        &self,
+        user: &User,
+        hash: &str,
+        new: &Secret,
+        data_key: &DataKey,
+        found: Option<&recovery::Found>,
+        who: &Who<'_>,
+    ) -> Result<(), Refusal> {
+        let (verifier, kek) = self.hasher.make(new)?;
+        let sealed = data_key.wrap(&kek, &self.device, user.id, super::PASSWORD_SLOT);
+        let now = who.now.calendar;
+        let mut done = false;
+        let change = |user: &mut User| {
+            // Used by another browser meanwhile, or somebody's again.
+            let good = user.reset.as_ref().is_some_and(|reset| reset.fits(hash, now)) && !user.disabled;
+            done = good && found.is_none_or(|found| found.use_up(user));
+            if done {
+                remember_password(user, now);
+                lock_with(user, &verifier, sealed);
+                user.locked_until = None;
+                notify(user, if found.is_some() { "password-reset" } else { "vault-discarded" }, now);
+            }
+            done
+        };
+        match found {
+            Some(_) => self.store.update_user(user.id, |user| {
+                change(user);
+            })?,
+            None => self.store.discard_credentials(user.id, |user| {
+                let done = change(user);
+                if done {
+                    forget_old_key(user);
+                }
+                done
+            })?,
+        };
+        done.then_some(()).ok_or(Refusal::Failed)
+    }
+
+    // ---- notices ----
+
+    /// What happened to the account: `WORD TIME` each, oldest first (A10).
+    pub fn notices(&self, login: &Login) -> Result<Vec<String>, Refusal> {
+        Ok(self.user(login.user)?.notices)
+    }
+
+    /// The user has read the first `count` of them.
+    pub fn dismiss_notices(&self, login: &Login, count: usize) -> Result<(), Refusal> {
+        self.store.update_user(login.user, |user| drop(user.notices.drain(..count.min(user.notices.len()))))?;
+        Ok(())
+    }
+}
+
+/// Everything that the old data key had sealed.
+fn forget_old_key(user: &mut User) {
+    user.factor = None;
+    recovery::forget_all(user);
+}

@@ -1,0 +1,259 @@
+//! Accounts: who may still do what after an administrator was there, and a forgotten password.
+
+use super::*;
+use crate::auth::totp;
+use crate::store::{Credential, CredentialKind};
+use crate::vault::About;
+
+fn administrator(auth: &Auth, name: &str) -> User {
+    auth.add_user(name, Role::Administrator, &GOOD.into(), &who().now).unwrap()
+}
+
+fn signed_in(auth: &Auth, name: &str) -> SignedIn {
+    auth.sign_in(name, &GOOD.into(), &who()).unwrap()
+}
+
+fn is_over(auth: &Auth, signed_in: &SignedIn) -> bool {
+    auth.find_any(&signed_in.cookie, &who().now).is_none() && signed_in.login.data_key(|_| ()).is_none()
+}
+
+fn is_last<T>(outcome: Result<T, Refusal>) -> bool {
+    matches!(outcome, Err(Refusal::NotNow(why)) if why.contains("only administrator"))
+}
+
+#[test]
+fn sessions_are_listed_and_each_can_be_ended_by_its_owner() {
+    let Box_ { auth, .. } = fresh(settings());
+    let (ada, bob) = (add(&auth, "ada"), add(&auth, "bob"));
+    let (first, second) = (signed_in(&auth, "ada"), auth.sign_in("ada", &GOOD.into(), &later(1)).unwrap());
+    let listed: Vec<Id> = auth.logins_of(ada.id, &who().now).iter().map(|login| login.id).collect();
+    assert_eq!(listed, [first.login.id, second.login.id]);
+    assert!(!auth.revoke(bob.id, first.login.id, &who().now) && !is_over(&auth, &first), "not somebody else's");
+    assert!(auth.revoke(ada.id, first.login.id, &who().now) && is_over(&auth, &first) && !is_over(&auth, &second));
+    assert!(!auth.revoke(ada.id, first.login.id, &who().now));
+}
+
+#[test]
+fn who_is_disabled_demoted_or_deleted_is_out_at_once() {
+    let Box_ { auth, .. } = fresh(settings());
+    administrator(&auth, "root-of-all");
+    let (ada, bob) = (administrator(&auth, "ada"), add(&auth, "bob"));
+    let (session, other) = (signed_in(&auth, "ada"), signed_in(&auth, "bob"));
+    auth.set_role(ada.id, Role::User).unwrap();
+    assert!(is_over(&auth, &session));
+    let session = signed_in(&auth, "ada");
+    assert_eq!(session.login.role, Role::User);
+    auth.set_disabled(ada.id, true).unwrap();
+    assert!(is_over(&auth, &session) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    auth.set_disabled(ada.id, false).unwrap();
+    let session = signed_in(&auth, "ada");
+    auth.delete_user(ada.id).unwrap();
+    assert!(is_over(&auth, &session) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    assert!(!is_over(&auth, &other) && auth.store.user(bob.id).unwrap().is_some());
+    for gone in [auth.set_disabled(ada.id, true), auth.set_role(ada.id, Role::User), auth.delete_user(ada.id)] {
+        assert!(matches!(gone, Err(Refusal::Gone)));
+    }
+}
+
+#[test]
+fn there_is_always_an_administrator_who_can_sign_in() {
+    let Box_ { auth, .. } = fresh(settings());
+    let (ada, bob) = (administrator(&auth, "ada"), administrator(&auth, "bob"));
+    auth.set_disabled(bob.id, true).unwrap();
+    assert!(is_last(auth.set_disabled(ada.id, true)) && is_last(auth.delete_user(ada.id)));
+    assert!(is_last(auth.set_role(ada.id, Role::CommandOnly)));
+    auth.set_role(ada.id, Role::Administrator).unwrap();
+    auth.delete_user(bob.id).unwrap();
+    let eve = administrator(&auth, "eve");
+    // Both leave at once: one of them stays.
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let auth = &auth;
+        let threads = [ada.id, eve.id].map(|id| scope.spawn(move || auth.set_role(id, Role::User)));
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+}
+
+#[test]
+fn a_lock_can_be_lifted() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    (0..5).for_each(|_| assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who()))));
+    assert!(auth.is_locked(ada.id, &who().now) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    auth.unlock(ada.id).unwrap();
+    assert!(!auth.is_locked(ada.id, &who().now) && auth.sign_in("ada", &GOOD.into(), &who()).is_ok());
+}
+
+/// A credential of the user's, sealed under their key.
+fn keep_a_credential(auth: &Auth, login: &Login) -> Id {
+    let id = Id::random();
+    let about = About { user: login.user, record: id, kind: "ssh-password", version: 1 };
+    let secret = login.data_key(|key| key.seal(&about, &"hunter2".into())).unwrap();
+    let kind = CredentialKind::Password;
+    let credential = Credential {
+        id,
+        label: "c".into(),
+        kind,
+        algorithm: None,
+        public_key: None,
+        fingerprint: None,
+        created: 1,
+        secret,
+    };
+    auth.store.put_credential(login.user, &credential, 9).unwrap();
+    id
+}
+
+fn reads_it(auth: &Auth, login: &Login, id: Id) -> bool {
+    let Some(credential) = auth.store.credential(login.user, id).unwrap() else { return false };
+    let about = About { user: login.user, record: id, kind: "ssh-password", version: 1 };
+    login.data_key(|key| key.open(&about, &credential.secret).is_ok()).unwrap()
+}
+
+fn enrol(auth: &Auth, login: &Login) -> (Secret, Enrolled) {
+    let secret = totp::from_text(&auth.enrol_begin(login, None, &who()).unwrap().secret);
+    let enrolled = auth.enrol_finish(login, &totp::code_at(&secret, who().now.calendar), &who()).unwrap();
+    (secret, enrolled)
+}
+
+#[test]
+fn a_recovery_code_keeps_the_vault_when_the_password_is_forgotten() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let (secret, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
+    let id = keep_a_credential(&auth, &enrolled.signed_in.login);
+    let code: Secret = enrolled.recovery_codes[0].as_str().into();
+    let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
+    assert!(!is_over(&auth, &enrolled.signed_in), "the token alone changes nothing");
+
+    let reset = |token: &Secret, new: &str, code: &Secret| {
+        auth.finish_reset(token, &new.into(), &Vault::Recovery(code), &who())
+    };
+    assert!(is_failed(reset(&"junk".into(), OTHER, &code)) && is_failed(reset(&token, OTHER, &"junk".into())));
+    assert!(matches!(reset(&token, "short", &code), Err(Refusal::Weak { field: "password", .. })));
+    assert!(matches!(reset(&token, GOOD, &code), Err(Refusal::Weak { field: "password", .. })), "A8");
+    reset(&token, OTHER, &code).unwrap();
+    assert!(
+        is_failed(reset(&token, "a third bridge over a lake", &enrolled.recovery_codes[1].as_str().into())),
+        "once"
+    );
+    assert!(is_over(&auth, &enrolled.signed_in) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+
+    let half = auth.sign_in("ada", &OTHER.into(), &later(60)).unwrap().login;
+    assert_eq!(half.stage(), Stage::Factor, "a reset is no way around the factor");
+    let code = totp::code_at(&secret, later(60).now.calendar);
+    let whole = auth.verify_factor(&half, &code, &later(60)).unwrap().login;
+    assert!(reads_it(&auth, &whole, id));
+    let notices = auth.notices(&whole).unwrap();
+    assert!(notices[0].starts_with("reset-issued ") && notices[1].starts_with("password-reset "));
+    auth.dismiss_notices(&whole, 1).unwrap();
+    assert_eq!(auth.notices(&whole).unwrap(), notices[1..]);
+    auth.dismiss_notices(&whole, 100).unwrap();
+    assert!(auth.notices(&whole).unwrap().is_empty());
+}
+
+#[test]
+fn without_a_recovery_code_the_vault_is_discarded_and_never_opened() {
+    let Box_ { auth, .. } = fresh(Settings { factor: Policy::Required, ..settings() });
+    let ada = add(&auth, "ada");
+    let (_, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
+    let id = keep_a_credential(&auth, &enrolled.signed_in.login);
+    let before = auth.store.credential(ada.id, id).unwrap().unwrap();
+    let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
+    auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who()).unwrap();
+    assert!(is_over(&auth, &enrolled.signed_in) && auth.store.credential(ada.id, id).unwrap().is_none());
+    let user = auth.store.user(ada.id).unwrap().unwrap();
+    assert!(user.recovery.is_empty() && user.wrapped.len() == 1, "no way is left into the old vault");
+    let half = auth.sign_in("ada", &OTHER.into(), &who()).unwrap().login;
+    assert_eq!(half.stage(), Stage::Enrol);
+    let (_, anew) = enrol(&auth, &half);
+    auth.store.put_credential(ada.id, &before, 9).unwrap();
+    assert!(!reads_it(&auth, &anew.signed_in.login, id), "not even from a backup");
+    let user = auth.store.user(ada.id).unwrap().unwrap();
+    assert!(user.recovery.len() == 10 && user.wrapped.len() == 11);
+}
+
+#[test]
+fn a_reset_token_is_good_for_an_hour_for_one_user_and_the_last_one_counts() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let token = || Secret::from(auth.begin_reset(ada.id, &who().now).unwrap().as_str());
+    let (old, new) = (token(), token());
+    let discard = |token: &Secret, who: &Who<'_>| auth.finish_reset(token, &OTHER.into(), &Vault::Discard, who);
+    let stored = serde_json::to_string(&auth.store.user(ada.id).unwrap().unwrap()).unwrap();
+    assert!(!stored.contains(new.expose_str().unwrap()), "A10");
+    let yesterday = Who { now: Now { calendar: who().now.calendar - 86_400, ..who().now }, ..who() };
+    for (token, who) in [(&old, who()), (&"".into(), who()), (&new, later(3600)), (&new, yesterday)] {
+        assert!(is_failed(discard(token, &who)));
+    }
+    auth.set_disabled(ada.id, true).unwrap();
+    assert!(is_failed(discard(&new, &who())), "no way around being disabled");
+    auth.set_disabled(ada.id, false).unwrap();
+    let session = signed_in(&auth, "ada");
+    auth.change_password(&session.login, &GOOD.into(), &"a third bridge over a lake".into(), &who()).unwrap();
+    assert!(is_failed(discard(&new, &who())), "nothing is forgotten any more");
+    assert!(discard(&token(), &later(3500)).is_ok());
+}
+
+#[test]
+fn guessing_tokens_is_limited_by_address() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 2, ..settings() });
+    let ada = add(&auth, "ada");
+    let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
+    let discard = |token: &Secret| auth.finish_reset(token, &OTHER.into(), &Vault::Discard, &who());
+    assert!(is_failed(discard(&"a".into())) && is_failed(discard(&"b".into())));
+    assert!(matches!(discard(&token), Err(Refusal::TooMany(_))));
+}
+
+#[test]
+fn a_lost_factor_is_taken_off_by_the_command_line_and_its_owner_is_told() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let (_, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
+    auth.reset_factor(ada.id, &who().now).unwrap();
+    assert!(is_over(&auth, &enrolled.signed_in));
+    let whole = signed_in(&auth, "ada").login;
+    assert!(whole.stage() == Stage::Full && auth.notices(&whole).unwrap()[0].starts_with("factor-reset "));
+}
+
+#[test]
+fn an_invitation_makes_one_user_of_its_role_and_of_a_free_name() {
+    let Box_ { dir, auth } = fresh(settings());
+    administrator(&auth, "ada");
+    let by = signed_in(&auth, "ada").login;
+    let token: Secret = auth.invite(Role::CommandOnly, &by, &who().now).unwrap().as_str().into();
+    drop((auth, by));
+    let auth = open(dir.path(), settings());
+    let accept = |token: &Secret, name: &str| auth.accept_invite(token, name, &GOOD.into(), &who());
+    assert!(is_failed(accept(&"junk".into(), "bob")) && is_failed(accept(&"".into(), "bob")));
+    assert!(matches!(accept(&token, "ada"), Err(Refusal::NameTaken)));
+    assert!(matches!(accept(&token, "system"), Err(Refusal::Weak { field: "name", .. })));
+    let bob = accept(&token, "Bob").unwrap().login;
+    assert_eq!((bob.name.as_str(), bob.role, bob.stage()), ("bob", Role::CommandOnly, Stage::Full));
+    assert!(is_failed(accept(&token, "eve")), "once");
+}
+
+#[test]
+fn an_invitation_ends_by_itself_or_is_taken_back() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 100, factor: Policy::Required, ..settings() });
+    administrator(&auth, "ada");
+    let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
+    let invite = |seconds| Secret::from(auth.invite(Role::User, &by, &later(seconds).now).unwrap().as_str());
+    let accept = |token: &Secret, seconds| auth.accept_invite(token, "bob", &GOOD.into(), &later(seconds));
+    let (old, new) = (invite(0), invite(10));
+    let listed = auth.invites(&later(10).now).unwrap();
+    assert!(listed.len() == 2 && listed.iter().all(|invite| invite.by == "ada"));
+    assert!(
+        auth.take_back_invite(listed.iter().find(|invite| invite.made == later(10).now.calendar).unwrap().id).unwrap()
+    );
+    assert!(is_failed(accept(&new, 20)));
+    let days = limits::INVITE_SECONDS as u64;
+    assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
+    assert_eq!(accept(&old, days - 1).unwrap().login.stage(), Stage::Enrol, "the factor is not forgotten");
+    (0..limits::INVITES).for_each(|_| drop(invite(0)));
+    assert!(matches!(auth.invite(Role::User, &by, &who().now), Err(Refusal::NotNow(_))));
+    let in_1970 = Who { now: Now { calendar: 100, ..who().now }, ..who() };
+    assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
+    assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");
+    invite(days);
+}

@@ -1,0 +1,193 @@
+// A terminal outlives whatever happens to the page that looks at it: a lost network, a reload, sleep, another device. Not a byte is
+// lost or doubled, and a restart of the box is said plainly.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ADA, claimed, closeBrowser, command, footbridge, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+
+let box;
+let server;
+let known = false;
+
+before(async () => {
+  [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_TERMINALS_PER_USER: '12' }), sshd()]);
+  await claimed(box);
+});
+after(async () => {
+  await closeBrowser();
+  await Promise.all([box.close(), server.close()]);
+});
+
+async function guest(options = {}, from = box) {
+  const visit = await visitor(from, options);
+  await signIn(visit.page);
+  return visit;
+}
+
+async function terminal(page) {
+  await openTerminal(page, server, { known });
+  known = true;
+}
+
+/** How often a page was attached. */
+function counter() {
+  const Real = window.WebSocket;
+  window.attached = 0;
+  window.WebSocket = class extends Real {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener('message', ({ data }) => (window.attached += typeof data === 'string' && JSON.parse(data).type === 'attached' ? 1 : 0));
+    }
+  };
+}
+
+/** The whole scrollback as it is drawn: each row's text, and the colour of its number. */
+async function everyRow(page) {
+  const rows = [];
+  for (let n = 0; n < 80; n += 1) await page.keyboard.press('Shift+PageUp');
+  for (let screens = 0; screens < 200; screens += 1) {
+    await page.waitForTimeout(40);
+    const drawn = await page.evaluate(() => [...document.querySelectorAll('.pane.active .xterm-rows > div')].map((row) => {
+      const number = [...row.querySelectorAll('span')].find((span) => /^\d{5}/.test(span.textContent));
+      return { text: row.textContent.replaceAll('\u00a0', ' ').trimEnd(), colour: /xterm-fg-(\d+)/.exec(number?.className ?? '')?.[1] ?? null };
+    }));
+    const at = rows.length === 0 ? 0 : drawn.findIndex((row) => row.text === rows[rows.length - 1].text) + 1;
+    const fresh = drawn.slice(at).filter((row) => row.text !== '');
+    rows.push(...fresh);
+    if (fresh.some((row) => row.text.startsWith('all-printed'))) return rows;
+    await page.keyboard.press('Shift+PageDown');
+  }
+  return rows;
+}
+
+const LINES = 2500;
+const PRINT = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); printf '\\033[3%dm%05d 你好 ünï\\033[0m\\n' $((i%8)) $i; case $i in *00) sleep 0.05;; esac; done; echo all''-printed`;
+
+test('the network is cut again and again while a host prints, and every byte comes once', async () => {
+  const net = await network(box);
+  const { page, context, trouble } = await visitor({ url: net.url }, {});
+  await context.addInitScript(counter);
+  await page.reload();
+  await signIn(page);
+  await terminal(page);
+  await type(page, PRINT);
+  await page.keyboard.press('Enter');
+  let cuts = 0;
+  for (; cuts < 200 && !(await screen(page)).includes('all-printed'); cuts += 1) {
+    await page.waitForTimeout(20 + Math.floor(Math.random() * 120));
+    net.cut();
+    await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  }
+  await seen(page, 'all-printed', 60_000);
+  const attached = await page.evaluate(() => window.attached);
+  assert.ok(attached > 5, `it was attached anew ${attached} times in ${cuts} cuts`);
+  const printed = (await everyRow(page)).filter((row) => /^\d{5} /.test(row.text));
+  assert.equal(printed.length, LINES);
+  printed.forEach(({ text, colour }, at) => assert.deepEqual([text, colour ?? '0'], [`${String(at + 1).padStart(5, '0')} 你好 ünï`, String((at + 1) % 8)]));
+  assert.deepEqual(trouble, []);
+  await context.close();
+  net.close();
+});
+
+test('a reload in the middle of vim shows vim as it was', async () => {
+  const { page, close } = await guest();
+  await page.keyboard.press('Control+Shift+H');
+  await terminal(page);
+  await type(page, 'vim.tiny -u NONE -c "set showmode" || vi');
+  await page.keyboard.press('Enter');
+  await seen(page, '~');
+  await type(page, 'ione line of a poem');
+  await seen(page, '-- INSERT --');
+  await page.reload();
+  await seen(page, 'one line of a poem');
+  await seen(page, '-- INSERT --');
+  await type(page, ' and its end');
+  await seen(page, 'one line of a poem and its end');
+  await page.keyboard.press('Escape');
+  await type(page, ':q!');
+  await page.keyboard.press('Enter');
+  await seen(page, '$');
+  await close();
+});
+
+test('two devices share a terminal, and each sees what the other types', async () => {
+  const one = await guest();
+  await one.page.keyboard.press('Control+Shift+H');
+  await terminal(one.page);
+  await command(one.page, 'echo from-$((1))', 'from-1');
+  // The layout is written a moment after it has changed.
+  await one.page.waitForTimeout(2000);
+  const two = await guest({ viewport: { width: 900, height: 600 } });
+  await until(async () => (await two.page.locator('.tab').count()) > 1, 'the layout is there on the other device');
+  await seen(two.page, 'from-1');
+  await command(two.page, 'echo from-$((2))', 'from-2');
+  await seen(one.page, 'from-2');
+  await one.close();
+  await command(two.page, 'echo still-$((3))', 'still-3');
+  await two.close();
+});
+
+test('after ten minutes of sleep the page comes back by itself', async () => {
+  const net = await network(box);
+  const { page, close } = await visitor({ url: net.url });
+  await page.clock.install();
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await page.clock.runFor(500);
+  await terminal(page);
+  await command(page, 'echo awake-$((1)); (sleep 1; echo while-$((40+2))-away) &', 'awake-1');
+  net.down();
+  await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
+  await shot(page, 'reconnecting');
+  assert.ok((await screen(page)).includes('awake-1'), 'the screen is kept');
+  await page.clock.fastForward('10:00');
+  net.up();
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await page.clock.runFor(2000);
+  await seen(page, 'while-42-away');
+  await page.locator('.pane-bar').waitFor({ state: 'hidden' });
+  await close();
+  net.close();
+});
+
+test('eight terminals stream while one is typed in', async () => {
+  const { page, close } = await guest();
+  await page.evaluate(async ({ port, count }) => {
+    const { csrf } = await (await fetch('/api/state')).json();
+    const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
+    const { sessions } = await (await fetch('/api/sessions')).json();
+    await Promise.all(sessions.map(({ id }) => fetch(`/api/sessions/${id}`, { method: 'DELETE', headers })));
+    const credential = await (await fetch('/api/credentials', { method: 'POST', headers, body: JSON.stringify({ label: 'pw', kind: 'password', password: 'correct horse battery' }) })).json();
+    const body = JSON.stringify({ label: 'streams', address: '127.0.0.1', port, user: 'fbtest', credential_id: credential.id });
+    await fetch('/api/hosts', { method: 'POST', headers, body });
+    void count;
+  }, { port: server.port, count: 8 });
+  await page.keyboard.press('Control+Shift+H');
+  for (let n = 0; n < 9; n += 1) {
+    await page.keyboard.press('Control+Shift+H');
+    await page.locator('.start input').first().fill('streams');
+    await page.locator('.start .list-row, .start [class*="row"]', { hasText: 'streams' }).first().waitFor();
+    await page.keyboard.press('Enter');
+    await seen(page, '$');
+    if (n < 8) await type(page, 'while :; do seq 1 200; sleep 0.05; done\n');
+  }
+  await command(page, 'echo typed-$((5*5))', 'typed-25');
+  await until(async () => (await page.locator('.tab.has-activity').count()) >= 8, 'the tabs show that output came');
+  await close();
+});
+
+test('a restart of the box is said plainly', async () => {
+  const { page, context } = await guest();
+  await page.keyboard.press('Control+Shift+H');
+  await terminal(page);
+  await command(page, 'echo before-$((7))', 'before-7');
+  await page.waitForTimeout(1800);
+  await box.stop();
+  await box.start();
+  await page.locator('.alert', { hasText: 'The box was restarted' }).waitFor({ timeout: 40_000 });
+  await shot(page, 'restarted');
+  await signIn(page, ADA);
+  await page.locator('.toast', { hasText: 'gone' }).waitFor();
+  assert.equal(await page.locator('.tab').count(), 1, 'no tab pretends to live');
+  await context.close();
+});
