@@ -3,6 +3,7 @@
 //! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
 
 mod audit_log;
+mod audit_sessions;
 mod backup;
 mod claim;
 mod cli;
