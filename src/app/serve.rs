@@ -243,7 +243,8 @@ fn say_goodbye(rooms: &Rooms) {
     audit::note("serve.stop", &[]);
     rooms.registry.end_everything();
     let until = Instant::now() + limits::GOING_DOWN;
-    while rooms.registry.running() > 0 && Instant::now() < until {
+    // A session that has ended is not yet one whose viewers know it.
+    while (rooms.registry.running() > 0 || rooms.registry.watched()) && Instant::now() < until {
         thread::sleep(Duration::from_millis(20));
     }
     let _ = fs::remove_file(admin::socket_path(&rooms.data));
