@@ -25,6 +25,8 @@ pub const TLS_SESSIONS: usize = 64;
 pub const LEAF_DAYS: i64 = 397;
 /// Renew the leaf this long before it ends.
 pub const LEAF_RENEW_DAYS: i64 = 30;
+/// After a renewal that failed (a full disk): not at every round of the housekeeper, which would fill the log too.
+pub const RENEW_AGAIN: Duration = Duration::from_secs(600);
 /// The box's own CA lives for ten years, so that it is installed once.
 pub const CA_DAYS: i64 = 3650;
 

@@ -8,7 +8,7 @@ mod own_names;
 mod redirect;
 mod tls;
 
-use crate::clock::{self, Now};
+use crate::clock::{self, Instant, Now};
 use crate::limits;
 use crate::web::Proxies;
 use crate::wire::Wire;
@@ -25,7 +25,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use tls::Tls;
 
@@ -78,6 +78,7 @@ pub struct Door {
     names: Vec<String>,
     source: Source,
     certificate: Arc<Certificate>,
+    renewal_failed: Mutex<Option<Instant>>,
     tls: Arc<ServerConfig>,
     admission: Arc<Admission>,
     /// A byte on the one end ends the loop that waits at the other.
@@ -111,6 +112,7 @@ impl Door {
             source,
             tls: Arc::new(tls_config(certificate.clone())?),
             certificate,
+            renewal_failed: Mutex::new(None),
             admission: Admission::new(Limits {
                 total: settings.connections,
                 per_address: settings.connections_per_address,
@@ -159,11 +161,20 @@ impl Door {
     /// A new leaf before the old one ends, or when the box has another address.
     pub fn renew_if_due(&self, now: &Now) {
         let Source::Own(own) = &self.source else { return };
-        match own.renew_if_due(now) {
-            Ok(Some(renewed)) => self.certificate.change(renewed),
-            Ok(None) => {}
-            Err(error) => log::error!("the certificate is kept as it was: {error}"),
+        let mut failed = self.renewal_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| now.since_boot.saturating_duration_since(at) < limits::RENEW_AGAIN) {
+            return;
         }
+        *failed = match own.renew_if_due(now) {
+            Ok(renewed) => {
+                renewed.map(|renewed| self.certificate.change(renewed));
+                None
+            }
+            Err(error) => {
+                log::error!("the certificate is kept as it was: {error}");
+                Some(now.since_boot)
+            }
+        };
     }
 
     /// Ends [`Door::run`]. Connections that are there go on.

@@ -1,6 +1,6 @@
 use super::*;
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -25,7 +25,9 @@ impl Store {
 
     /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
     pub fn put_host(&self, user: Id, host: &Host, most: usize) -> Result<(), StoreError> {
-        self.put_belonging(HOST, user, host.id, host, most)
+        let _turn = self.my_turn();
+        let host = self.with_own_credential(user, host.clone())?;
+        self.put_in_turn(HOST, user, host.id, &host, most)
     }
 
     /// What its owner changed of it; when it was made and last used stays. None: there is no such host (any more).
@@ -83,7 +85,8 @@ impl Store {
 
     /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
     pub fn put_credential(&self, user: Id, credential: &Credential, most: usize) -> Result<(), StoreError> {
-        self.put_belonging(CREDENTIAL, user, credential.id, credential, most)
+        let _turn = self.my_turn();
+        self.put_in_turn(CREDENTIAL, user, credential.id, credential, most)
     }
 
     pub fn rename_credential(&self, user: Id, id: Id, label: &str) -> Result<Option<Credential>, StoreError> {
@@ -122,7 +125,7 @@ impl Store {
         self.records.commit(&plan).map(drop)
     }
 
-    fn put_belonging(
+    fn put_in_turn(
         &self,
         table: &str,
         user: Id,
@@ -130,7 +133,6 @@ impl Store {
         value: &impl Serialize,
         most: usize,
     ) -> Result<(), StoreError> {
-        let _turn = self.my_turn();
         let place = key(table, &[user, id]);
         let own = self.records.engine.range(&key(table, &[user]))?;
         if own.len() >= most && !own.iter().any(|(key, _)| *key == place) {

@@ -321,6 +321,10 @@ fn a_change_does_not_bring_back_what_was_deleted() {
     assert_eq!(store.host(ada.id, asked.id).unwrap(), Some(there));
     store.delete_credential(ada.id, login.id).unwrap();
     assert_eq!(store.replace_host(ada.id, changed.clone()).unwrap().unwrap().credential_id, None);
+    let late = Host { credential_id: Some(login.id), ..host("late") };
+    store.put_host(ada.id, &late, 9).unwrap();
+    assert_eq!(store.host(ada.id, late.id).unwrap().unwrap().credential_id, None);
+    store.delete_host(ada.id, late.id).unwrap();
     store.delete_host(ada.id, asked.id).unwrap();
     assert!(store.replace_host(ada.id, changed).unwrap().is_none() && store.hosts(ada.id).unwrap().is_empty());
 }
