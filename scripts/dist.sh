@@ -5,6 +5,9 @@
 #   aarch64  rustup's std, Debian's cross gcc for ring's C, rust-lld to link
 #   ARMv7/6  std built from source (component rust-src) with zig as C compiler and linker, from PyPI: no container, no toolchain
 # Whoever has containers may set CROSS=1: then cross builds all of them, as cross.toml says.
+#
+# Beside the binaries: SHA256SUMS, sbom.json (CycloneDX: what is inside), and, with SIGNING_KEY=FILE (an ed25519 private key, PEM, made by
+# `openssl genpkey -algorithm ed25519`), SHA256SUMS.sig: its raw 64-byte ed25519 signature. Who trusts that trusts every file named in it.
 . "$(dirname "$0")/lib.sh"
 profile=${DIST_PROFILE:-release}
 out=${DIST_OUT:-$root/dist}
@@ -46,7 +49,10 @@ zig() {
 
 cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked --profile "$profile" --bin footbridge --target "$1"; }
 
-sh scripts/page.sh
+# The page is built unless somebody brings one, or wants none (build.rs).
+[ -n "${FOOTBRIDGE_PAGE:-}" ] || sh scripts/page.sh
+SOURCE_DATE_EPOCH=$(epoch)
+export SOURCE_DATE_EPOCH
 mkdir -p "$out"
 for target in "$@"; do
     say "footbridge for $target ($profile)"
@@ -62,4 +68,7 @@ for target in "$@"; do
     chmod 755 "$file"
     echo "$(wc -c <"$file") bytes: $file"
 done
-(cd "$out" && sha256sum footbridge-"$(version)"-* >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+python3 scripts/sbom.py "$(version)" >"$out/sbom.json"
+chmod 644 "$out/sbom.json"
+(cd "$out" && sha256sum footbridge-"$(version)"-*-linux-* sbom.json >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+sign "$out/SHA256SUMS"
