@@ -15,8 +15,8 @@ umask 022
 # What the scripts of the image may use of busybox.
 applets="[ ash awk basename blockdev cat chgrp chmod chown cp cut date dd dirname dmesg echo env expr false find findfs grep halt head hostname
     hwclock ifconfig ip kill killall ln logger logread ls mkdir mkfifo mknod modprobe mount mv nc pidof poweroff printf ps pwd readlink reboot rm
-    rmdir route sed setpriv sh sha256sum sleep sort ssl_client start-stop-daemon stat switch_root sync sysctl syslogd tail test timeout touch
-    tr true udhcpc umount uname uniq wc watchdog wget xargs"
+    rmdir route sed setpriv sh sha256sum sleep sort start-stop-daemon stat switch_root sync sysctl syslogd tail test timeout touch
+    tr true udhcpc umount uname uniq wc watchdog xargs"
 
 # A configuration of apt that knows only the board's architecture, beside the machine's own and without touching it.
 apt_for() {

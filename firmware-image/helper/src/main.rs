@@ -1,5 +1,6 @@
-//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE`.
+//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE`, `helper healthy PORT`.
 
+mod health;
 mod mdns;
 mod signature;
 mod sntp;
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
         ["mdns", name] => mdns::serve(name),
         ["time", server] => sntp::ask(server).map(|seconds| println!("{seconds}")),
         ["verify", key, signature, file] => signature::verify(key, signature, file),
-        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE".into()),
+        ["healthy", port] => health::ask(port),
+        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE | healthy PORT".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
