@@ -76,5 +76,6 @@ done
 [ -z "${DIST_HELPER:-}" ] || exit 0
 python3 scripts/sbom.py "$(version)" >"$out/sbom.json"
 chmod 644 "$out/sbom.json"
-(cd "$out" && sha256sum footbridge-"$(version)"-*-linux-* sbom.json >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+release=$(version)
+(cd "$out" && sha256sum footbridge-"$release"-*-linux-* sbom.json >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
 sign "$out/SHA256SUMS"
