@@ -89,6 +89,19 @@ impl Terminal {
         self.until_message("ended")
     }
 
+    /// The end, with no question on the way.
+    #[track_caller]
+    pub fn until_ended_unasked(&mut self) -> Value {
+        loop {
+            match self.next() {
+                Event::Message(message) if message["type"] == "ended" => return message,
+                Event::Message(message) => assert_ne!(message["type"], "question", "{message}"),
+                Event::Output(_) => {}
+                Event::Closed(code) => panic!("closed with {code:?} before the end was told"),
+            }
+        }
+    }
+
     #[track_caller]
     pub fn until_question(&mut self, question: &str) -> Value {
         let asked = self.until_message("question");
