@@ -187,6 +187,24 @@ impl Terminal {
         output.strip_suffix("end-4").unwrap().trim_end().replace("\r\n", "\n")
     }
 
+    /// Reads until `count` more bytes of output came, with those that `expect` left; takes all there are.
+    #[track_caller]
+    pub fn take_output(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            match self.next() {
+                Event::Output(bytes) => self.unread.extend(bytes),
+                Event::Message(message) => assert_ne!(message["type"], "ended", "{message}"),
+                Event::Closed(code) => panic!("closed with {code:?} after {} of {count} bytes", self.unread.len()),
+            }
+        }
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Output that came and was neither expected nor taken yet.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
+    }
+
     /// The socket below, for a browser that stops reading or vanishes.
     pub fn into_stream(self) -> Tls {
         self.socket.into_inner()
