@@ -235,3 +235,10 @@ pub const KEY_TEXT_BYTES: usize = 32 * 1024;
 pub const KEY_BCRYPT_ROUNDS: u32 = 512;
 pub const KEY_PBKDF2_ROUNDS: u64 = 1_000_000;
 pub const KEY_SCRYPT_COST: u64 = 32_768 * 8;
+
+/// Of a user's own activity: what fits a page, and is remembered of the last weeks.
+pub const ACTIVITY_SHOWN: usize = 50;
+
+/// Lines of the audit in an answer that asks for no number, and in the longest one: about 200 KiB.
+pub const AUDIT_SHOWN: usize = 100;
+pub const AUDIT_SHOWN_AT_MOST: usize = 1000;
