@@ -167,7 +167,9 @@ impl Door {
         }
         *failed = match own.renew_if_due(now) {
             Ok(renewed) => {
-                renewed.map(|renewed| self.certificate.change(renewed));
+                if let Some(renewed) = renewed {
+                    self.certificate.change(renewed);
+                }
                 None
             }
             Err(error) => {
