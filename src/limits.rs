@@ -254,3 +254,10 @@ pub const BACKUP_BYTES: u64 = 256 * 1024 * 1024;
 /// Lines that `audit tail` shows unless told otherwise, and at most: what one answer over the admin socket may hold.
 pub const AUDIT_TAIL: usize = 20;
 pub const AUDIT_TAIL_MOST: usize = 50_000;
+
+/// Of a user's own activity: what fits a page, and is remembered of the last weeks.
+pub const ACTIVITY_SHOWN: usize = 50;
+
+/// Lines of the audit in an answer that asks for no number, and in the longest one: about 200 KiB.
+pub const AUDIT_SHOWN: usize = 100;
+pub const AUDIT_SHOWN_AT_MOST: usize = 1000;

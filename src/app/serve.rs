@@ -47,8 +47,7 @@ impl Rooms {
         // After the store, whose lock tells us that we are alone: two books would tear the chain.
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
-            // Until the page can set up a second factor, nobody is kept out for want of one.
-            factor: auth::Policy::Optional,
+            factor: config.second_factor,
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
             failures: config.login_failures,
@@ -84,6 +83,7 @@ pub fn serve(config: &Config) -> Outcome {
         registry: rooms.registry.clone(),
         boot: Id::random(),
         ca_pem: door.ca_pem(),
+        audit: rooms.data.join(audit::FILE),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site =

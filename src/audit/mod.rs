@@ -256,6 +256,26 @@ pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> 
     last_lines(path, most, is_theirs)
 }
 
+/// Which lines are wanted.
+pub struct Filter<'a> {
+    pub user: Option<&'a str>,
+    /// How the event begins: `signin` finds `signin.failed` too.
+    pub event: Option<&'a str>,
+}
+
+impl Filter<'_> {
+    fn takes(&self, line: &str) -> bool {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { return false };
+        let begins = |event: &str| line["event"].as_str().is_some_and(|whole| whole.starts_with(event));
+        self.user.is_none_or(|user| line["user"] == user) && self.event.is_none_or(begins)
+    }
+}
+
+/// The last lines that the filter takes, for an administrator.
+pub fn tail_by(path: &Path, most: usize, filter: &Filter<'_>) -> io::Result<Vec<String>> {
+    last_lines(path, most, |line| filter.takes(line))
+}
+
 /// One reader at a time: a file takes a megabyte, and any user may ask.
 fn last_lines(path: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     static READING: Mutex<()> = Mutex::new(());
@@ -340,6 +360,18 @@ mod tests {
         let lines = tail_of(&path, "ada", 9).unwrap();
         assert_eq!(lines, [0, 2].map(|n| format!(r#"{{"time":1,"event":"signin","user":"ada","n":"{n}"}}"#)));
         assert_eq!(tail_of(&path, "ada", 1).unwrap(), lines[1..]);
+    }
+
+    #[test]
+    fn an_administrator_reads_by_user_and_by_event() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        for (event, name) in [("signin", "ada"), ("signin.failed", "bob"), ("claim", "ada"), ("signin", "bob")] {
+            book.note(event, &[("user", name)], 1);
+        }
+        let count = |user, event| tail_by(&path, 9, &Filter { user, event }).unwrap().len();
+        assert_eq!((count(None, None), count(Some("ada"), None), count(None, Some("signin"))), (5, 2, 3));
+        assert_eq!((count(Some("bob"), Some("signin.")), count(Some("eve"), None)), (1, 0));
     }
 
     #[test]

@@ -235,6 +235,11 @@ impl Auth {
         self.begin(&user, self.stage_after_password(&user), data_key, who)
     }
 
+    /// B2.
+    pub fn factor_required(&self) -> bool {
+        self.factor == Policy::Required
+    }
+
     // ---- users ----
 
     pub fn add_user(&self, name: &str, role: Role, password: &Secret, now: &Now) -> Result<User, Refusal> {

@@ -12,7 +12,7 @@ mod reply;
 pub use proxies::Proxies;
 
 use crate::api::{self, Context, Method, Problem, ROUTES, Route, Then};
-use crate::auth::logins::Login;
+use crate::auth::logins::{Login, Stage};
 use crate::bridge::Viewer;
 use crate::clock::{self, Now};
 use crate::limits;
@@ -242,10 +242,13 @@ impl Connection<'_> {
 
     fn take(&mut self, head: &Head, route: &'static Route, id: Option<&str>, now: Now) -> io::Result<Outcome> {
         let cookie = guard::cookie(&head.cookie);
-        let login = cookie.and_then(|cookie| self.site.context.auth.find(cookie, &now));
+        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, &now));
         let stale_cookie = login.is_none() && head.cookie.contains("__Host-footbridge=");
         if let Some(login) = &login {
-            self.wire.signed_in();
+            // Half a sign-in is a stranger still where places for connections are counted.
+            if login.stage() == Stage::Full {
+                self.wire.signed_in();
+            }
             if guard::is_use(route) {
                 login.touch(now.since_boot);
             }

@@ -28,7 +28,9 @@ fn letter(length: usize) -> Vec<u8> {
 }
 
 fn paste(terminal: &mut Terminal, reader: &str, text: &[u8]) {
-    terminal.send(format!("stty raw -echo; printf 'go%s' '-ahead'; {reader}; stty sane; echo; echo al\"\"l-done\r").as_bytes());
+    terminal.send(
+        format!("stty raw -echo; printf 'go%s' '-ahead'; {reader}; stty sane; echo; echo al\"\"l-done\r").as_bytes(),
+    );
     terminal.expect("go-ahead");
     text.chunks(MESSAGE).for_each(|piece| terminal.send(piece));
 }
