@@ -14,6 +14,7 @@ mod client;
 mod credentials;
 mod crowd;
 mod data_directory;
+mod documents;
 mod foreign;
 mod frozen;
 mod full_disk;
