@@ -7,7 +7,7 @@ use footbridge::api::{Access, Method, ROUTES};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha1::Sha1;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// RFC 6238 and RFC 4648, written again: the program's own code is no witness for itself.
 pub struct Phone {
@@ -30,7 +30,12 @@ impl Phone {
 
     /// `steps` of 30 seconds from now: the box takes one step of difference, so each test has three codes.
     pub fn code(&self, steps: i64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        // A code that is read in the last moments of its step may arrive in the next one, and be too old there.
+        while clock() % 30 > 19 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let now = clock();
         let mut mac = <Hmac<Sha1> as KeyInit>::new_from_slice(&self.secret).unwrap();
         mac.update(&(now / 30 + steps).to_be_bytes());
         let digest = mac.finalize().into_bytes();
