@@ -179,7 +179,7 @@ test('an invitation makes a user who can be disabled, and hostile names stay tex
   await dialog(page).getByRole('button', { name: /bob/ }).click();
   await page.getByRole('menuitem', { name: 'Disable' }).click();
   await dialog(page).getByRole('button', { name: 'Disable' }).click();
-  await dialog(page).getByText('Disabled').waitFor();
+  await dialog(page).getByText('Disabled', { exact: true }).waitFor();
   await stranger.page.reload();
   await stranger.page.locator('input[autocomplete="current-password"]').waitFor({ timeout: PATIENCE });
 
@@ -211,7 +211,7 @@ test('a reset says what becomes of stored credentials before it is done', async 
   const button = page.getByRole('button', { name: 'Set password' });
   await button.click();
   assert.equal(await page.locator('.problem').count(), 0, 'nothing is sent before the deletion is confirmed');
-  await page.getByText('Delete them').click();
+  await page.getByText('Yes, delete').click();
   await button.click();
   await page.getByText('A link works once').waitFor({ timeout: PATIENCE });
   await close();

@@ -139,7 +139,7 @@ const people: Record<keyof typeof en, string> = {
   'people.reset.discard': 'Ich habe keinen Wiederherstellungscode',
   'people.reset.discard.text': 'Ohne das alte Passwort oder einen Code kann es niemand öffnen, also wird es gelöscht.',
   'people.reset.discard.warn': 'Alle gespeicherten Schlüssel und Passwörter, dein zweiter Faktor und deine Wiederherstellungscodes werden endgültig gelöscht. Deine Rechner bleiben in der Liste.',
-  'people.reset.discard.sure': 'Löschen',
+  'people.reset.discard.sure': 'Ja, lösche, was ich gespeichert habe',
   'people.reset.submit': 'Passwort setzen',
   'people.reset.kept': 'Das Passwort ist gesetzt, nichts ging verloren. Melde dich damit an.',
   'people.reset.discarded': 'Das Passwort ist gesetzt. Melde dich damit an.',

@@ -137,7 +137,7 @@ const people = {
   'people.reset.discard': 'I have no recovery code',
   'people.reset.discard.text': 'Without the old password or a code nobody can open it, so it is deleted.',
   'people.reset.discard.warn': 'All stored keys and passwords, your second factor and your recovery codes are deleted for good. Your hosts stay in the list.',
-  'people.reset.discard.sure': 'Delete them',
+  'people.reset.discard.sure': 'Yes, delete what I have stored',
   'people.reset.submit': 'Set password',
   'people.reset.kept': 'The password is set and nothing was lost. Sign in with it.',
   'people.reset.discarded': 'The password is set. Sign in with it.',
