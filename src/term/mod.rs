@@ -247,6 +247,25 @@ impl Attendance {
             }
         }
         self.socket.get_mut().0.close();
+        self.hear_out(until);
+    }
+
+    /// A socket closed with bytes unread is reset by the kernel, and the reset overtakes the close frame. So what the browser was
+    /// still sending is read and thrown away until it hangs up.
+    fn hear_out(&mut self, until: Instant) {
+        let mut thrown_away = [0; 2048];
+        while Instant::now() < until {
+            match self.socket.get_mut().0.read(&mut thrown_away) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    match wire::wait(&*self.socket.get_ref().0, true, None, until) {
+                        Ok(ready) if !ready.timed_out() => {}
+                        _ => return,
+                    }
+                }
+                _ => return,
+            }
+        }
     }
 }
 

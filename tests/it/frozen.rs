@@ -35,7 +35,8 @@ fn a_frozen_browser_under_a_flood_holds_the_host() {
     }
     assert!(most - before < MEMORY, "{} bytes more", most - before);
     // The flood stands: the session prints nothing that nobody takes.
-    let printed = |browser: &mut crate::world::browser::Browser| browser.get(&path).expect(200)["end_offset"].as_u64().unwrap();
+    let printed =
+        |browser: &mut crate::world::browser::Browser| browser.get(&path).expect(200)["end_offset"].as_u64().unwrap();
     let held = printed(&mut browser);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(printed(&mut browser), held);

@@ -58,7 +58,10 @@ fn nothing_is_sent_before_the_yes() {
     assert_eq!(asked["status"], "unknown");
     assert_eq!(asked["algorithm"], "ssh-ed25519");
     assert_eq!(asked["fingerprint"], host.fingerprint("ed25519"), "as ssh-keygen -lf prints it");
-    assert_eq!((&asked["host"], &asked["port"], &asked["known"]), (&json!("127.0.0.1"), &json!(cable.port), &json!([])));
+    assert_eq!(
+        (&asked["host"], &asked["port"], &asked["known"]),
+        (&json!("127.0.0.1"), &json!(cable.port), &json!([]))
+    );
 
     // While the person compares, not one byte more goes to the host, and it has not heard of a user.
     let sent = cable.sent_to_host();

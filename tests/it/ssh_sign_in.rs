@@ -26,7 +26,8 @@ fn prompt(terminal: &mut Terminal) -> (Value, String, u64) {
     let asked = terminal.until_question("prompts");
     assert_eq!(asked["prompts"].as_array().unwrap().len(), 1, "{asked}");
     assert_eq!(asked["prompts"][0]["echo"], false);
-    let (text, attempt) = (asked["prompts"][0]["text"].as_str().unwrap().to_owned(), asked["attempt"].as_u64().unwrap());
+    let (text, attempt) =
+        (asked["prompts"][0]["text"].as_str().unwrap().to_owned(), asked["attempt"].as_u64().unwrap());
     (asked, text, attempt)
 }
 

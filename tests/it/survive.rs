@@ -10,7 +10,8 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Lines with colour and with characters two cells wide, so that a cut falls into escape sequences and into UTF-8.
-const PRINTER: &str = "i=0; while [ $i -lt COUNT ]; do i=$((i+1)); printf '\\033[3%dm%06d 橋を渡る ✓\\033[0m\\n' $((i%8)) $i; done";
+const PRINTER: &str =
+    "i=0; while [ $i -lt COUNT ]; do i=$((i+1)); printf '\\033[3%dm%06d 橋を渡る ✓\\033[0m\\n' $((i%8)) $i; done";
 
 fn printed(count: usize) -> Vec<u8> {
     (1..=count).flat_map(|i| format!("\x1b[3{}m{i:06} 橋を渡る ✓\x1b[0m\r\n", i % 8).into_bytes()).collect()
@@ -68,7 +69,8 @@ fn first_difference(got: &[u8], wanted: &[u8]) -> Option<usize> {
 fn assert_same(got: &[u8], wanted: &[u8]) {
     if let Some(at) = first_difference(got, wanted) {
         let around = |bytes: &[u8]| {
-            String::from_utf8_lossy(&bytes[at.saturating_sub(40).min(bytes.len())..(at + 40).min(bytes.len())]).into_owned()
+            String::from_utf8_lossy(&bytes[at.saturating_sub(40).min(bytes.len())..(at + 40).min(bytes.len())])
+                .into_owned()
         };
         panic!("they differ at byte {at}: {:?}, not {:?}", around(got), around(wanted));
     }

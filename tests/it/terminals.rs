@@ -6,7 +6,7 @@ use crate::world::patience::until;
 use crate::world::proxy::closed_port;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::terminal::Terminal;
-use crate::world::{ADA, claimed, claimed_with};
+use crate::world::{claimed, claimed_with};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, TcpListener};
 const BOB: (&str, &str) = ("bob", "thirteen grey herons");
 
 struct Here {
-    _box: Footbridge,
+    box_: Footbridge,
     host: SshServer,
     browser: Browser,
     credential: String,
@@ -26,7 +26,7 @@ impl Here {
         let (box_, mut browser) = claimed_with(settings);
         browser.post("/api/hostkeys", json!({"known_hosts": host.known_hosts_line("ed25519")})).expect(201);
         let credential = browser.add_password(PASSWORD);
-        Here { _box: box_, host, browser, credential }
+        Here { box_, host, browser, credential }
     }
 
     fn open(&mut self) -> Terminal {
@@ -121,14 +121,17 @@ fn every_byte_passes_both_ways() {
     let mut here = Here::with(&[]);
     let mut terminal = here.open();
     // Raw: neither end's line discipline has a say.
-    terminal.send(b"stty raw -echo; printf 'go%s' ' now'; head -c 256 | od -An -v -tx1 | tr -d ' \\n'; stty sane; echo\r");
+    terminal
+        .send(b"stty raw -echo; printf 'go%s' ' now'; head -c 256 | od -An -v -tx1 | tr -d ' \\n'; stty sane; echo\r");
     terminal.expect("go now");
     let all: Vec<u8> = (0..=255).collect();
     terminal.send(&all);
     terminal.expect(&all.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
 
     terminal.until_prompt();
-    terminal.send(b"stty raw; printf 'go%s' ' on'; for i in $(seq 0 255); do printf \"\\\\x$(printf %x $i)\"; done; stty sane\r");
+    terminal.send(
+        b"stty raw; printf 'go%s' ' on'; for i in $(seq 0 255); do printf \"\\\\x$(printf %x $i)\"; done; stty sane\r",
+    );
     terminal.expect("go on");
     assert_eq!(terminal.take_output(256)[..256], all);
 }
@@ -188,7 +191,8 @@ fn the_target_policy_holds_for_every_spelling_of_an_address() {
     for address in ["127.0.0.1", "localhost", "127.1.2.3", "0.0.0.0", "::1", "::ffff:127.0.0.1", "169.254.169.254"] {
         ends_with(&mut browser, &nobody(address, host.port), "denied", "");
     }
-    assert!(!host.log().contains("Connection from"), "{}", host.log());
+    // That somebody knocked is our own waiting for the server; a client would have said which it is.
+    assert!(!host.log().contains("Remote protocol version"), "{}", host.log());
 }
 
 #[test]
@@ -218,8 +222,8 @@ fn a_user_has_so_many_terminals_and_an_ended_one_makes_room() {
 #[test]
 fn the_box_has_so_many_terminals_for_all() {
     let mut here = Here::with(&[("FOOTBRIDGE_TERMINALS_PER_BOX", "2")]);
-    here._box.add_user(BOB.0, BOB.1);
-    let mut bob = here._box.browser();
+    here.box_.add_user(BOB.0, BOB.1);
+    let mut bob = here.box_.browser();
     bob.sign_in(BOB);
     let _both = (here.open(), here.open());
     let refused = bob.start_session(&here.host.target(None));
@@ -231,10 +235,13 @@ fn eight_terminals_work_at_once_and_do_not_mix() {
     let mut here = Here::with(&[]);
     let mut terminals: Vec<Terminal> = (0..8).map(|_| here.open()).collect();
     for (number, terminal) in terminals.iter_mut().enumerate() {
-        terminal.send(format!("i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo t{number}-$i; done; echo d\"\"one\r").as_bytes());
+        terminal.send(
+            format!("i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo t{number}-$i; done; echo fin\"\"ished\r")
+                .as_bytes(),
+        );
     }
     for (number, terminal) in terminals.iter_mut().enumerate() {
-        let output = terminal.expect("done");
+        let output = terminal.expect("finished");
         let lines: Vec<&str> = output.lines().filter(|line| line.starts_with('t')).collect();
         let expected: Vec<String> = (1..=500).map(|i| format!("t{number}-{i}")).collect();
         assert_eq!(lines, expected);
@@ -245,8 +252,8 @@ fn eight_terminals_work_at_once_and_do_not_mix() {
 #[test]
 fn two_users_do_not_see_each_other_s_terminals() {
     let mut here = Here::with(&[]);
-    here._box.add_user(BOB.0, BOB.1);
-    let mut bob = here._box.browser();
+    here.box_.add_user(BOB.0, BOB.1);
+    let mut bob = here.box_.browser();
     bob.sign_in(BOB);
     let mut terminal = here.open();
     assert_eq!(bob.get("/api/sessions").expect(200)["sessions"], json!([]));
@@ -255,7 +262,10 @@ fn two_users_do_not_see_each_other_s_terminals() {
         bob.get(&format!("/api/sessions/{id}")),
         bob.delete(&format!("/api/sessions/{id}")),
         bob.post(&format!("/api/sessions/{id}/ticket"), json!({})),
-        bob.post("/api/sessions", json!({"address": "127.0.0.1", "port": here.host.port, "user": "fbtest", "credential_id": here.credential})),
+        bob.post(
+            "/api/sessions",
+            json!({"address": "127.0.0.1", "port": here.host.port, "user": "fbtest", "credential_id": here.credential}),
+        ),
     ] {
         assert!([404, 422].contains(&reply.status), "{reply:?}");
     }
@@ -266,5 +276,4 @@ fn two_users_do_not_see_each_other_s_terminals() {
     let (reply, _) = bob.upgrade(&path, &[("Origin", &bob.origin()), ("Cookie", &cookie)]);
     assert!([403, 404].contains(&reply.status), "{reply:?}");
     assert_eq!(terminal.run("echo still mine"), "still mine");
-    let _ = ADA;
 }
