@@ -6,7 +6,6 @@ use super::{Ending, HostKey};
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, Error, Sig};
-use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -46,13 +45,6 @@ fn signal_name(signal: &Sig) -> String {
         Sig::Custom(name) => quote(name),
         known => format!("{known:?}"),
     }
-}
-
-/// A host that dies does not say goodbye: its kernel ends the connection for it.
-fn is_hang_up(error: &Error) -> bool {
-    use ErrorKind::*;
-    let kinds = [ConnectionReset, ConnectionAborted, BrokenPipe, UnexpectedEof];
-    matches!(error, Error::IO(error) if kinds.contains(&error.kind()))
 }
 
 impl Handler for Guard {
@@ -129,7 +121,8 @@ impl Handler for Guard {
                 if matches!(error, Error::NoAuthMethod) {
                     self.inbox.refused_all_methods();
                 }
-                let ordinary = matches!(error, Error::Disconnect | Error::HUP) || is_hang_up(&error);
+                // A connection that breaks is one that was closed: the host's machine went down, or the network did.
+                let ordinary = matches!(error, Error::Disconnect | Error::HUP | Error::IO(_));
                 self.inbox.over(None, (!ordinary).then(|| error.to_string()));
                 Err(error)
             }
