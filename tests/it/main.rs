@@ -6,6 +6,9 @@
 // What surprises a test ends it: that is what a test is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit_log;
+mod audit_sessions;
+mod backup;
 mod claim;
 mod cli;
 mod client;
@@ -13,9 +16,17 @@ mod credentials;
 mod crowd;
 mod data_directory;
 mod foreign;
+mod frozen;
+mod full_disk;
 mod headers;
+mod host_keys;
 mod hosts;
+mod memory;
+mod metrics;
+mod paste;
+mod power_cut;
 mod preferences;
+mod proxy_nginx;
 mod requests;
 mod rooms;
 mod routes;
@@ -24,5 +35,9 @@ mod sessions_end;
 mod shutdown;
 mod sign_in;
 mod slow;
+mod ssh_sign_in;
+mod survive;
+mod tampered;
+mod terminals;
 mod tls;
 mod world;
