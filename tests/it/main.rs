@@ -3,9 +3,6 @@
 //! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program,
 //! but for `routes`, which reads its list of routes.
 
-// What surprises a test ends it: that is what a test is for.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 // clippy.toml allows these in functions marked as tests; their helpers are no different.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
