@@ -1,6 +1,7 @@
 //! What Footbridge promises, from outside: each module is one promise, and each test would fail if it were false.
 //!
-//! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
+//! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program,
+//! but for `routes`, which reads its list of routes.
 
 // clippy.toml allows these in functions marked as tests; their helpers are no different.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
