@@ -56,7 +56,10 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         return Err(Problem::not_signed_in());
     }
     if let Some(host) = plan.host_id {
-        context.store.touch_host(login.user, host, request.now.calendar)?;
+        // A full disk is no reason to keep a user from a terminal that runs already.
+        if let Err(error) = context.store.touch_host(login.user, host, request.now.calendar) {
+            log::error!("the last use of a host cannot be noted: {error}");
+        }
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))

@@ -135,6 +135,11 @@ impl Registry {
         self.lock().values().filter(|session| session.phase() != Phase::Ended).count()
     }
 
+    /// Does any browser look at a session, ended or not?
+    pub fn watched(&self) -> bool {
+        self.lock().values().any(|session| session.summary().viewers > 0)
+    }
+
     /// Removes an ended session from the list at once, or ends a running one.
     pub fn end(&self, session: &Session) {
         if session.phase() == Phase::Ended {
@@ -148,7 +153,7 @@ impl Registry {
     }
 
     pub fn end_everything(&self) {
-        self.lock().values().for_each(|session| session.end());
+        self.lock().values().for_each(|session| session.go_down());
     }
 
     /// Wakes every viewer of a user, so that those whose sign-in has ended let go at once (H6).

@@ -142,8 +142,13 @@ impl Connection<'_> {
     }
 
     fn read_head(&mut self, until: Instant) -> io::Result<Result<Box<Head>, Bad>> {
+        let mut fresh = self.bytes.len();
         loop {
-            match head::parse(&self.bytes) {
+            let parsed = match head::is_worth_parsing(&self.bytes, fresh) {
+                true => head::parse(&self.bytes),
+                false => Parsed::Incomplete,
+            };
+            match parsed {
                 Parsed::Whole(head, length) => {
                     self.use_up(length);
                     return Ok(Ok(head));
@@ -153,7 +158,7 @@ impl Connection<'_> {
             }
             match self.read_more(until) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
+                Ok(count) => fresh = count,
                 Err(error) if error.kind() == ErrorKind::TimedOut && !self.bytes.is_empty() => {
                     return Ok(Err(Bad { status: 408, why: "The request took too long." }));
                 }
@@ -284,7 +289,8 @@ impl Connection<'_> {
     }
 
     fn attach(&mut self, head: &Head, request: &api::Request<'_>) -> Result<Outcome, Problem> {
-        let upgrade = head.upgrade.as_ref().ok_or_else(|| {
+        // RFC 6455, 4.1: an upgrade is a GET. A HEAD has no answer that could go on as a WebSocket.
+        let upgrade = head.upgrade.as_ref().filter(|_| head.verb == Some(Verb::Get)).ok_or_else(|| {
             let remedy = "If a proxy stands in between, it must pass the Upgrade and Connection headers on.";
             Problem { remedy: remedy.into(), ..Problem::bad_request("This route wants an upgrade to a WebSocket.") }
         })?;

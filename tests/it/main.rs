@@ -2,6 +2,9 @@
 //!
 //! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
 
+mod audit_log;
+mod audit_sessions;
+mod backup;
 mod claim;
 mod cli;
 mod client;
@@ -9,10 +12,18 @@ mod credentials;
 mod crowd;
 mod data_directory;
 mod foreign;
+mod frozen;
+mod full_disk;
 mod headers;
+mod host_keys;
 mod hosts;
+mod memory;
+mod metrics;
+mod paste;
 mod people;
+mod power_cut;
 mod preferences;
+mod proxy_nginx;
 mod requests;
 mod rooms;
 mod routes;
@@ -22,5 +33,9 @@ mod second_factor;
 mod shutdown;
 mod sign_in;
 mod slow;
+mod ssh_sign_in;
+mod survive;
+mod tampered;
+mod terminals;
 mod tls;
 mod world;

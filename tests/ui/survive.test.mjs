@@ -44,7 +44,7 @@ function counter() {
 /** The whole scrollback as it is drawn: each row's text, and the colour of its number. */
 async function everyRow(page) {
   const rows = [];
-  await page.keyboard.press('Shift+Home');
+  for (let n = 0; n < 80; n += 1) await page.keyboard.press('Shift+PageUp');
   for (let screens = 0; screens < 200; screens += 1) {
     await page.waitForTimeout(40);
     const drawn = await page.evaluate(() => [...document.querySelectorAll('.pane.active .xterm-rows > div')].map((row) => {

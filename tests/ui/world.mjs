@@ -194,6 +194,7 @@ export async function visitor(box, options = {}) {
   const context = await (await browser()).newContext({
     ignoreHTTPSErrors: true, viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...options,
   });
+  context.setDefaultTimeout(PATIENCE);
   const trouble = [];
   const page = await context.newPage();
   watch(page, box, trouble);
@@ -286,6 +287,7 @@ export async function seen(page, text, patience = PATIENCE) {
   try {
     await until(holds, '', patience);
   } catch {
+    await shot(page, 'failure');
     throw new Error(`not seen: ${text}\n${await screen(page)}`);
   }
 }

@@ -61,6 +61,7 @@ class Page implements StartPage {
   private tag = '';
   private most = ROWS_AT_ONCE;
   private drawn = '';
+  private entered = false;
   private quickCredential = '';
   private readonly search: HTMLInputElement;
   private readonly banner = h('div', { class: 'start-banner' });
@@ -118,6 +119,8 @@ class Page implements StartPage {
       this.problem = error;
     }
     this.draw();
+    if (this.entered && this.data) this.mains()[0]?.click();
+    this.entered = false;
   }
 
   /** A look at the terminals only; a box that was gone gets the whole question again. */
@@ -136,7 +139,7 @@ class Page implements StartPage {
   // Drawing
 
   private head(): HTMLElement {
-    const add = h('button', { type: 'button', class: 'button primary', on: { click: () => void this.add(EMPTY_HOST) } }, icon('plus'), h('span', {}, t('start.add')));
+    const add = h('button', { type: 'button', class: 'button primary', 'aria-label': t('start.add'), on: { click: () => void this.add(EMPTY_HOST) } }, icon('plus'), h('span', {}, t('start.add')));
     const more = iconButton('more', t('start.more'), () => openMenu(more, t('start.more'), this.moreMenu()));
     more.setAttribute('aria-haspopup', 'menu');
     return h(
@@ -360,7 +363,9 @@ class Page implements StartPage {
       this.mains()[0]?.focus();
     } else if (event.key === 'Enter' && this.search.value.trim() !== '') {
       event.preventDefault();
-      this.mains()[0]?.click();
+      // Who types faster than the list comes gets what was meant, when it comes.
+      if (this.data) this.mains()[0]?.click();
+      else this.entered = true;
     } else if (event.key === 'Escape' && this.search.value !== '') {
       event.preventDefault();
       this.search.value = '';

@@ -47,7 +47,8 @@ export class TabStrip {
 
   private tab(id: string): HTMLElement {
     const face = h('button', { type: 'button', role: 'tab', class: 'tab-face', on: { click: () => this.owner.choose(id) } });
-    const close = h('button', { type: 'button', class: 'tab-close', tabindex: '-1', on: { click: () => this.owner.close(id) } }, icon('close'));
+    // A tab list holds tabs and nothing else. For the mouse there is a cross; the keyboard has Delete, as in every tab list.
+    const close = h('button', { type: 'button', class: 'tab-close', tabindex: '-1', 'aria-hidden': 'true', on: { click: () => this.owner.close(id) } }, icon('close'));
     const tab = h('div', { class: 'tab', 'data-tab': id, role: 'presentation', draggable: 'true' }, face, close);
     tab.addEventListener('auxclick', (event) => {
       if (event.button !== 1) return;
@@ -78,7 +79,7 @@ export class TabStrip {
     button?.replaceChildren(h('span', { class: 'tab-state', 'aria-hidden': 'true' }), h('span', { class: 'tab-title' }, face.title));
     button?.setAttribute('aria-label', words);
     button?.setAttribute('title', words);
-    tab.querySelector('.tab-close')?.setAttribute('aria-label', t('tab.close', { title: face.title }));
+    tab.querySelector('.tab-close')?.setAttribute('title', t('tab.close', { title: face.title }));
     mark(tab, active);
     return tab;
   }

@@ -1,0 +1,183 @@
+// For everybody: by keyboard alone, on a phone, with a screen reader's rules (axe), and every state that the documents show.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ACCOUNT, ADA, PHONE, answerPassword, axeSource, closeBrowser, command, footbridge, quickConnect, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+
+let box;
+let server;
+
+before(async () => {
+  [box, server] = await Promise.all([footbridge(), sshd()]);
+});
+after(async () => {
+  await closeBrowser();
+  await Promise.all([box.close(), server.close()]);
+});
+
+async function axe(page, where) {
+  await page.evaluate(axeSource());
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  assert.deepEqual(serious.map(({ id, nodes }) => [where, id, nodes.map((node) => node.html.slice(0, 160))]), []);
+}
+
+async function fill(page) {
+  await page.evaluate(async ({ port, password }) => {
+    const { csrf } = await (await fetch('/api/state')).json();
+    const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
+    const post = async (path, body) => (await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+    const { id } = await post('/api/credentials', { label: 'garage password', kind: 'password', password });
+    await post('/api/credentials', { label: 'laptop key', kind: 'generate' });
+    const names = ['garage', 'router', 'nas', 'attic pi', 'build box', 'mail', 'web', 'backup', 'camera hub', 'weather', 'printer', 'lab 1', 'lab 2', 'lab 3', 'jump'];
+    const colours = ['teal', 'orange', '', 'blue', 'purple', '', 'red', '', 'green', 'yellow', '', 'pink', '', '', ''];
+    for (const [at, label] of names.entries()) await post('/api/hosts', { label, address: at === 0 ? '127.0.0.1' : `192.168.1.${at + 10}`, port: at === 0 ? port : 22, user: at === 0 ? 'fbtest' : 'root', credential_id: at === 0 ? id : null, tags: at < 5 ? ['home'] : ['work'], favourite: at < 2, colour: colours[at], notes: at === 1 ? 'behind the shelf' : '' });
+  }, { port: server.port, password: ACCOUNT.password });
+}
+
+test('claim, host, fingerprint, password and a command, by keyboard alone', async () => {
+  const { page, close } = await visitor(box);
+  await page.getByLabel(/code/i).first().waitFor();
+  await axe(page, 'claim');
+  await page.keyboard.type(box.code);
+  for (let steps = 0; steps < 12; steps += 1) {
+    await page.keyboard.press('Tab');
+    const field = await page.evaluate(() => ({ name: document.activeElement.getAttribute('autocomplete'), tag: document.activeElement.tagName }));
+    if (field.tag !== 'INPUT') continue;
+    if (field.name === 'username') await page.keyboard.type(ADA.name);
+    if (field.name !== 'new-password') continue;
+    await page.keyboard.type(ADA.password);
+    break;
+  }
+  await page.keyboard.press('Enter');
+  await page.locator('.work').waitFor();
+  await page.keyboard.type(`${ACCOUNT.user}@127.0.0.1:${server.port}`);
+  await page.keyboard.press('Enter');
+  await page.locator('.question').waitFor();
+  await axe(page, 'fingerprint');
+  await until(async () => page.evaluate(() => document.activeElement.closest('.question') !== null), 'the question has the focus');
+  await page.keyboard.press('Enter');
+  await page.locator('.question input[type="password"]').waitFor();
+  await axe(page, 'password');
+  await until(async () => page.evaluate(() => document.activeElement.type === 'password'), 'the field has the focus');
+  await page.keyboard.type(ACCOUNT.password);
+  await page.keyboard.press('Enter');
+  await seen(page, '$');
+  await command(page, 'echo by-$((40+2))-keys', 'by-42-keys');
+  await axe(page, 'terminal');
+  await close();
+});
+
+test('empty, full and failing, in light and dark, wide and on a phone, without a serious finding', async () => {
+  for (const [size, viewport] of [['wide', undefined], ['phone', PHONE]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const { page, context, trouble } = await visitor(box, { ...(viewport ? { viewport, hasTouch: true, isMobile: true } : {}), colorScheme });
+      await page.locator('input[autocomplete="username"]').waitFor();
+      await shot(page, `signin-${size}-${colorScheme}`);
+      await axe(page, `sign-in ${size} ${colorScheme}`);
+      await page.locator('input[autocomplete="username"]').fill(ADA.name);
+      await page.locator('input[autocomplete="current-password"]').fill('not the right one');
+      await page.keyboard.press('Enter');
+      await page.getByRole('alert').first().waitFor();
+      if (colorScheme === 'dark') await shot(page, `signin-refused-${size}`);
+      await signIn(page);
+      await page.keyboard.press('Control+Shift+H');
+      await page.locator('.start input').first().waitFor();
+      if (size === 'wide' && colorScheme === 'light') await fill(page);
+      await page.reload();
+      await page.keyboard.press('Control+Shift+H');
+      await page.getByText('weather').first().waitFor();
+      await shot(page, `hosts-${size}-${colorScheme}`);
+      await axe(page, `hosts ${size} ${colorScheme}`);
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.equal(sideways, 0, `nothing hangs over the edge: ${size}`);
+      assert.deepEqual(trouble, []);
+      await context.close();
+    }
+  }
+});
+
+test('a phone has the keys that its keyboard lacks, and a line to compose in', async () => {
+  const { page, close } = await visitor(box, { viewport: PHONE, hasTouch: true, isMobile: true });
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await page.locator('.start input').first().fill('garage');
+  await page.keyboard.press('Enter');
+  await seen(page, '$');
+  const bar = page.locator('.touch-bar');
+  await bar.waitFor();
+  for (const key of await bar.locator('.touch-key:visible').all()) assert.ok((await key.boundingBox()).height >= 44, 'a finger finds it');
+  await bar.getByRole('button', { name: 'Tab', exact: true }).tap();
+  await type(page, 'sleep 50\n');
+  await page.waitForTimeout(200);
+  await bar.getByRole('button', { name: 'Control' }).tap();
+  assert.equal(await bar.getByRole('button', { name: 'Control' }).getAttribute('aria-pressed'), 'true');
+  await type(page, 'c');
+  await command(page, 'echo after-$((9*9))', 'after-81');
+  await bar.getByRole('button', { name: 'Up', exact: true }).tap();
+  await page.keyboard.press('Enter');
+  await until(async () => (await screen(page)).split('after-81').length > 2, 'the last command again');
+  await bar.getByRole('button', { name: 'Compose a line' }).tap();
+  await page.locator('.compose textarea').fill('echo composed-$((6*6))');
+  await page.locator('.compose .button').tap();
+  await seen(page, 'composed-36');
+  await shot(page, 'phone-terminal');
+  await axe(page, 'phone terminal');
+  const zoom = await page.evaluate(() => [...document.querySelectorAll('input, textarea:not(.xterm-helper-textarea), select')].filter((field) => field.offsetParent && parseFloat(getComputedStyle(field).fontSize) < 16).length);
+  assert.equal(zoom, 0, 'no field is so small that a phone zooms');
+  await close();
+});
+
+test('a changed host key is refused by default', async () => {
+  await (async () => {
+    server.newKey();
+    await server.restart();
+  })();
+  const { page, close } = await visitor(box);
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await quickConnect(page, server.port);
+  const panel = page.locator('.question.danger');
+  await panel.waitFor();
+  assert.ok((await panel.innerText()).includes(server.fingerprint));
+  await shot(page, 'changed-key');
+  await axe(page, 'changed key');
+  await until(async () => page.evaluate(() => document.activeElement.textContent.startsWith('No')), 'the safe answer has the focus');
+  await page.keyboard.press('Enter');
+  await page.locator('.pane-bar[data-kind="danger"]').waitFor();
+  await shot(page, 'refused');
+  await page.keyboard.press('Enter');
+  await page.locator('.question.danger').waitFor();
+  await page.locator('.question.danger .button.danger').click();
+  await answerPassword(page);
+  await seen(page, '$');
+  await close();
+});
+
+test('errors say what failed and what to do', async () => {
+  const { page, close } = await visitor(box);
+  await signIn(page);
+  const refusals = [['nobody@no-such-host.invalid', /name/i], ['nobody@127.0.0.1:1', /refuses/i], ['nobody@169.254.1.1', /not allowed|denied|policy/i]];
+  for (const [target, words] of refusals) {
+    await page.keyboard.press('Control+Shift+H');
+    await page.locator('.start input').first().fill(target);
+    await page.keyboard.press('Enter');
+    const bar = page.locator('.pane.active .pane-bar[data-kind="danger"]');
+    await bar.waitFor({ timeout: 30_000 });
+    assert.match(await bar.innerText(), words, target);
+  }
+  await shot(page, 'failed');
+  await close();
+});
+
+test('another language says all of it', async () => {
+  const { page, close } = await visitor(box, { locale: 'de-DE' });
+  await page.getByRole('button', { name: 'Anmelden' }).first().waitFor();
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await page.getByText('weather').first().waitFor();
+  await shot(page, 'hosts-german');
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
+  await close();
+});
+
