@@ -166,10 +166,9 @@ impl Door {
             return;
         }
         *failed = match own.renew_if_due(now) {
-            Ok(renewed) => {
-                if let Some(renewed) = renewed {
-                    self.certificate.change(renewed);
-                }
+            Ok(None) => None,
+            Ok(Some(renewed)) => {
+                self.certificate.change(renewed);
                 None
             }
             Err(error) => {

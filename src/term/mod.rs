@@ -109,10 +109,14 @@ impl Attendance {
     /// The main loop of a terminal's browser side: send what is owed, take what was typed, tell what is new, else wait.
     fn attend(&mut self) -> Result<(), Parting> {
         loop {
+            self.flush()?;
             // Every turn, not only after a wait: who always has something to say or to read never waits.
             self.look_at_the_clock()?;
-            self.flush()?;
             let heard = self.listen()?;
+            if heard == Heard::Full {
+                // We do not listen, so its silence says nothing.
+                self.heard_at = Instant::now();
+            }
             if self.flushed {
                 match self.tell()? {
                     Told::Something => continue,
@@ -210,7 +214,8 @@ impl Attendance {
 
     /// Sleeps until the browser, the session or a deadline needs something.
     fn wait(&mut self, read: bool) -> Result<(), Parting> {
-        let until = self.next_ping.min(self.heard_at + limits::WS_SILENT);
+        let silent = self.heard_at + limits::WS_SILENT;
+        let until = if self.flushed { self.next_ping.min(silent) } else { silent };
         let ready = wire::wait(&*self.socket.get_ref().0, read, Some(self.viewer.bell()), until)
             .map_err(|error| Parting::Gone(error.to_string()))?;
         if ready.bell {
@@ -232,12 +237,11 @@ impl Attendance {
         if now >= self.heard_at + limits::WS_SILENT {
             return Err(Parting::Close(CloseCode::Policy, "silent for too long"));
         }
-        if now >= self.next_ping {
+        // A browser that takes nothing gets no pings on top; its silence will tell. One that reads a stream gets its ping as soon as
+        // everything before it has left.
+        if now >= self.next_ping && self.flushed {
             self.next_ping = now + limits::WS_PING;
-            // A browser that takes nothing gets no pings on top; its silence will tell.
-            if self.flushed {
-                self.send(Message::Ping(Default::default()))?;
-            }
+            self.send(Message::Ping(Default::default()))?;
         }
         Ok(())
     }

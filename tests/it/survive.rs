@@ -89,7 +89,8 @@ fn a_line_cut_at_any_moment_loses_and_doubles_nothing() {
         let pause = next(&mut random) as usize % 40_000;
         got.extend(here.terminal.take_output(pause.min(wanted.len() - got.len())));
         // Now and then the browser has kept less than it was sent: the page was refreshed before it drew.
-        let forgotten = if next(&mut random) % 3 == 0 { (next(&mut random) as usize % 5000).min(got.len()) } else { 0 };
+        let forgotten =
+            if next(&mut random).is_multiple_of(3) { (next(&mut random) as usize % 5000).min(got.len()) } else { 0 };
         got.truncate(got.len() - forgotten);
         here.cut_and_return(offset + got.len() as u64);
         assert_eq!(here.terminal.attached["lost"], 0);
