@@ -346,7 +346,10 @@ mod tests {
     fn what_openssl_makes_is_read() {
         let keys = Keys::new();
         let path = keys.0.path().join("key");
-        let made = |arguments: &[&str]| run("openssl", &[arguments, &["-out", path.to_str().unwrap()]].concat());
+        let made = |arguments: &[&str]| {
+            let (command, rest) = arguments.split_first().unwrap();
+            run("openssl", &[&[*command, "-out", path.to_str().unwrap()], rest].concat())
+        };
         let kinds: [&[&str]; 6] = [
             &["ecparam", "-genkey", "-name", "prime256v1"],
             &["ecparam", "-genkey", "-name", "secp384r1", "-noout"],

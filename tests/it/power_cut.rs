@@ -67,7 +67,7 @@ fn nothing_acknowledged_is_lost_in_fifty_kills() {
         std::thread::sleep(Duration::from_micros(round * round % 37 * 2300 + round * 131));
         box_.kill();
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        kept.extend(receiver.into_iter());
+        kept.extend(receiver);
         written += 1;
 
         box_.start_again();
