@@ -44,6 +44,7 @@ test('full, in every theme and size', async () => {
   const first = await guest(box);
   await manyHosts(first.page);
   await readyHost(first.page, server);
+  await first.page.reload();
   await openHost(first.page, 'bench');
   await first.close();
   for (const [size, options] of [['wide', {}], ['phone', phone]]) {
