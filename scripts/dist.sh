@@ -5,8 +5,15 @@
 #   aarch64  rustup's std, Debian's cross gcc for ring's C, rust-lld to link
 #   ARMv7/6  std built from source (component rust-src) with zig as C compiler and linker, from PyPI: no container, no toolchain
 # Whoever has containers may set CROSS=1: then cross builds all of them, as cross.toml says.
+#
+# Beside the binaries: SHA256SUMS, sbom.json (CycloneDX: what is inside), and, with SIGNING_KEY=FILE (an ed25519 private key, PEM, made by
+# `openssl genpkey -algorithm ed25519`), SHA256SUMS.sig: its raw 64-byte ed25519 signature. Who trusts that trusts every file named in it.
+# shellcheck disable=SC2086 # $what is several words
 . "$(dirname "$0")/lib.sh"
 profile=${DIST_PROFILE:-release}
+# The image's helper goes the same ways: it is a package of its own beside the program.
+what="--profile $profile --bin footbridge"
+[ -z "${DIST_HELPER:-}" ] || what="--profile release --manifest-path firmware-image/helper/Cargo.toml --target-dir target/helper"
 out=${DIST_OUT:-$root/dist}
 [ $# -gt 0 ] || set -- x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf
 
@@ -18,14 +25,14 @@ x86_64() {
     packages musl-tools
     rust_target "$1" || fail "std for $1 is missing: rustup target add $1"
     CC_x86_64_unknown_linux_musl=musl-gcc RUSTFLAGS=$flags \
-        cargo build --locked --profile "$profile" --bin footbridge --target "$1"
+        cargo build --locked $what --target "$1"
 }
 
 aarch64() {
     packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     rust_target "$1" || fail "std for $1 is missing: rustup target add $1"
     CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld RUSTFLAGS=$flags \
-        cargo build --locked --profile "$profile" --bin footbridge --target "$1"
+        cargo build --locked $what --target "$1"
 }
 
 # zig in a virtual environment of its own under target/: nothing of the machine's Python is touched.
@@ -41,12 +48,15 @@ zig() {
     # build-std is a nightly flag that a stable compiler takes with RUSTC_BOOTSTRAP. panic_unwind, because one thread may die, not
     # the box; link-self-contained=no, because zig brings its own musl and start files.
     PATH=$tools/bin:$PATH RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags -Clink-self-contained=no" \
-        cargo zigbuild -Zbuild-std=std,panic_unwind --locked --profile "$profile" --bin footbridge --target "$1"
+        cargo zigbuild -Zbuild-std=std,panic_unwind --locked $what --target "$1"
 }
 
-cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked --profile "$profile" --bin footbridge --target "$1"; }
+cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked $what --target "$1"; }
 
-sh scripts/page.sh
+# The page is built unless somebody brings one, or wants none (build.rs).
+[ -n "${FOOTBRIDGE_PAGE:-}${DIST_HELPER:-}" ] || sh scripts/page.sh
+SOURCE_DATE_EPOCH=$(epoch)
+export SOURCE_DATE_EPOCH
 mkdir -p "$out"
 for target in "$@"; do
     say "footbridge for $target ($profile)"
@@ -57,9 +67,15 @@ for target in "$@"; do
         arm*) zig "$target" ;;
         *) fail "no route to $target" ;;
     esac
+    [ -z "${DIST_HELPER:-}" ] || continue
     file=$out/footbridge-$(version)-$target
     cp "target/$target/$profile/footbridge" "$file"
     chmod 755 "$file"
     echo "$(wc -c <"$file") bytes: $file"
 done
-(cd "$out" && sha256sum footbridge-"$(version)"-* >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+[ -z "${DIST_HELPER:-}" ] || exit 0
+python3 scripts/sbom.py "$(version)" >"$out/sbom.json"
+chmod 644 "$out/sbom.json"
+release=$(version)
+(cd "$out" && sha256sum footbridge-"$release"-*-linux-* sbom.json >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+sign "$out/SHA256SUMS"

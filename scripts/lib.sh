@@ -43,3 +43,16 @@ rust_target() {
 }
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
+
+# The moment that all files of a release carry: that of the commit, unless the caller says another.
+epoch() { echo "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date -r Cargo.lock +%s)}"; }
+
+# sign FILE : FILE.sig beside it, if SIGNING_KEY names a key; read back before anybody relies on it.
+sign() {
+    rm -f "$1.sig"
+    [ -n "${SIGNING_KEY:-}" ] || { echo "not signed: SIGNING_KEY names no key"; return 0; }
+    packages openssl
+    openssl pkeyutl -sign -rawin -inkey "$SIGNING_KEY" -in "$1" -out "$1.sig"
+    chmod 644 "$1.sig"
+    openssl pkey -in "$SIGNING_KEY" -pubout | openssl pkeyutl -verify -rawin -pubin -inkey /dev/stdin -sigfile "$1.sig" -in "$1"
+}

@@ -25,6 +25,8 @@ pub const TLS_SESSIONS: usize = 64;
 pub const LEAF_DAYS: i64 = 397;
 /// Renew the leaf this long before it ends.
 pub const LEAF_RENEW_DAYS: i64 = 30;
+/// After a renewal that failed (a full disk): not at every round of the housekeeper, which would fill the log too.
+pub const RENEW_AGAIN: Duration = Duration::from_secs(600);
 /// The box's own CA lives for ten years, so that it is installed once.
 pub const CA_DAYS: i64 = 3650;
 
@@ -104,8 +106,8 @@ pub const NOTICES: usize = 20;
 pub const LIMITER_ADDRESSES: usize = 4096;
 /// D3: a ticket lives for one upgrade.
 pub const TICKET: Duration = Duration::from_secs(30);
-/// Tickets outstanding: more than anybody opens terminals in 30 s.
-pub const TICKETS: usize = 1024;
+/// Tickets outstanding per sign-in session: twice the terminals a user may have. With LOGINS of them, half a megabyte at the worst.
+pub const TICKETS_PER_LOGIN: usize = 16;
 
 // ---- what a user may store ----
 
@@ -235,3 +237,27 @@ pub const KEY_TEXT_BYTES: usize = 32 * 1024;
 pub const KEY_BCRYPT_ROUNDS: u32 = 512;
 pub const KEY_PBKDF2_ROUNDS: u64 = 1_000_000;
 pub const KEY_SCRYPT_COST: u64 = 32_768 * 8;
+
+// ---- backups ----
+
+/// Argon2id for a backup's passphrase: no more memory than a sign-in, because the box may have little, but ten times the passes of the
+/// floor, since whoever has the file guesses without limits.
+pub const BACKUP_ARGON2_KIB: u32 = 19 * 1024;
+pub const BACKUP_ARGON2_PASSES: u32 = 20;
+pub const BACKUP_ARGON2_LANES: u32 = 1;
+/// What a backup's head may ask for: a hostile one asks for terabytes and years.
+pub const BACKUP_KIB_MOST: u32 = 256 * 1024;
+pub const BACKUP_PASSES_MOST: u32 = 100;
+pub const BACKUP_LANES_MOST: u32 = 8;
+/// A backup in all: read into memory at once. A household's is some hundred KB.
+pub const BACKUP_BYTES: u64 = 256 * 1024 * 1024;
+/// Lines that `audit tail` shows unless told otherwise, and at most: what one answer over the admin socket may hold.
+pub const AUDIT_TAIL: usize = 20;
+pub const AUDIT_TAIL_MOST: usize = 50_000;
+
+/// Of a user's own activity: what fits a page, and is remembered of the last weeks.
+pub const ACTIVITY_SHOWN: usize = 50;
+
+/// Lines of the audit in an answer that asks for no number, and in the longest one: about 200 KiB.
+pub const AUDIT_SHOWN: usize = 100;
+pub const AUDIT_SHOWN_AT_MOST: usize = 1000;

@@ -94,10 +94,10 @@ pub fn get(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 
 pub fn put(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let user = request.login()?.user;
-    let old = context.store.host(user, request.id()?)?.ok_or_else(Problem::not_found)?;
-    let host = read(context, request)?.into_host(old.id, old.created, old.last_used);
-    context.store.put_host(user, &host, limits::HOSTS_PER_USER)?;
-    Answer::json(200, &host)
+    let id = request.id()?;
+    context.store.host(user, id)?.ok_or_else(Problem::not_found)?;
+    let host = read(context, request)?.into_host(id, request.now.calendar, None);
+    Answer::json(200, &context.store.replace_host(user, host)?.ok_or_else(Problem::not_found)?)
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

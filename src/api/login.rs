@@ -1,7 +1,7 @@
 //! Claim, sign-in, sign-out, change of password.
 
 use super::{Answer, Context, Cookie, Problem, Request};
-use crate::auth::logins::Login;
+use crate::auth::logins::{Login, Stage};
 use crate::auth::{SignedIn, Who};
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -11,13 +11,27 @@ pub fn user(login: &Login) -> Value {
     json!({"id": login.user, "name": login.name, "role": login.role})
 }
 
-fn who<'a>(request: &Request<'a>) -> Who<'a> {
+pub fn who<'a>(request: &Request<'a>) -> Who<'a> {
     Who { peer: request.peer, user_agent: request.user_agent, now: request.now }
 }
 
-fn welcome(status: u16, signed_in: SignedIn) -> Result<Answer, Problem> {
-    let body = json!({"user": user(&signed_in.login), "csrf": signed_in.login.csrf});
-    Ok(Answer::json(status, &body)?.with(Cookie::Set(signed_in.cookie)))
+/// What a browser is told of its new sign-in: also how far it has come.
+pub fn welcome_body(login: &Login) -> Value {
+    json!({"user": user(login), "csrf": login.csrf, "stage": stage(login)})
+}
+
+/// docs/API.md's words for how far a sign-in has come.
+pub fn stage(login: &Login) -> &'static str {
+    match login.stage() {
+        Stage::Factor => "factor",
+        Stage::Enrol => "enrol",
+        Stage::Recovered => "recovered",
+        Stage::Full => "full",
+    }
+}
+
+pub fn welcome(status: u16, signed_in: SignedIn) -> Result<Answer, Problem> {
+    Ok(Answer::json(status, &welcome_body(&signed_in.login))?.with(Cookie::Set(signed_in.cookie)))
 }
 
 #[derive(Deserialize)]
@@ -60,7 +74,7 @@ struct SignOut {
 
 pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: SignOut = request.read()?;
-    let login = request.login()?;
+    let login = request.any_login()?;
     context.auth.sign_out(login);
     match fields.terminals {
         Terminals::Keep => context.registry.recheck(login.user),

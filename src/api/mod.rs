@@ -5,18 +5,22 @@
 
 mod check;
 mod credentials;
+mod factor;
 mod hostkeys;
 mod hosts;
+mod invites;
 mod login;
+mod logins;
 mod preferences;
 mod problem;
 pub mod sessions;
 mod state;
+mod users;
 
 pub use problem::Problem;
 
 use crate::auth::Auth;
-use crate::auth::logins::Login;
+use crate::auth::logins::{Login, Stage};
 use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits;
@@ -25,6 +29,7 @@ use crate::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +47,12 @@ pub enum Access {
     Open,
     /// A stranger's sign-in or claim: same origin, no session, small body.
     Stranger,
+    /// A sign-in however far it has come, also one that owes its second factor; the token and origin as for `User`.
+    Half,
     /// A signed-in user; if the method changes anything, same origin and the session's CSRF token.
     User,
+    /// The same, and their role is administrator.
+    Administrator,
     /// The WebSocket upgrade: signed in, exact Origin; the ticket is checked by the handler.
     Upgrade,
 }
@@ -55,7 +64,8 @@ pub struct Request<'a> {
     /// The raw query, without `?`.
     pub query: &'a str,
     pub body: &'a [u8],
-    /// Present on `User` and `Upgrade` routes; on the others if the cookie was good.
+    /// Present on all but `Open` and `Stranger` routes, and there too if the cookie was good. Half sign-ins come only to `Open`,
+    /// `Stranger` and `Half` routes.
     pub login: Option<Arc<Login>>,
     /// A cookie was sent that is no good: the answer should clear it.
     pub stale_cookie: bool,
@@ -119,8 +129,16 @@ impl Answer {
 }
 
 impl Request<'_> {
-    /// The user behind a `User` route. The guard has seen to it; a route that was declared wrongly refuses.
+    /// The user behind a `User` or `Administrator` route. The guard has seen to it; a route that was declared wrongly refuses.
     fn login(&self) -> Result<&Arc<Login>, Problem> {
+        self.any_login().and_then(|login| match login.stage() {
+            Stage::Full => Ok(login),
+            _ => Err(Problem::second_factor()),
+        })
+    }
+
+    /// The one behind a `Half` route, who may owe a second factor.
+    fn any_login(&self) -> Result<&Arc<Login>, Problem> {
         self.login.as_ref().ok_or_else(Problem::not_signed_in)
     }
 
@@ -161,6 +179,8 @@ pub struct Context {
     pub boot: Id,
     /// The box's own CA; none when the owner brought a certificate.
     pub ca_pem: Option<String>,
+    /// Where the audit is.
+    pub audit: PathBuf,
 }
 
 const fn route(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
@@ -177,7 +197,7 @@ const fn small(mut route: Route) -> Route {
     route
 }
 
-use Access::{Open, Stranger, Upgrade, User};
+use Access::{Administrator, Half, Open, Stranger, Upgrade, User};
 use Method::{Delete, Get, Post, Put};
 
 /// Every route there is.
@@ -188,7 +208,31 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/api/state", Open, state::state),
     route(Post, "/api/claim", Stranger, login::claim),
     route(Post, "/api/login", Stranger, login::sign_in),
-    small(route(Post, "/api/logout", User, login::sign_out)),
+    route(Post, "/api/invite", Stranger, invites::accept),
+    route(Post, "/api/reset", Stranger, invites::reset),
+    small(route(Post, "/api/logout", Half, login::sign_out)),
+    small(route(Post, "/api/factor/verify", Half, factor::verify)),
+    small(route(Post, "/api/factor/recover", Half, factor::recover)),
+    small(route(Post, "/api/factor/begin", Half, factor::begin)),
+    small(route(Post, "/api/factor/finish", Half, factor::finish)),
+    route(Get, "/api/factor", User, factor::get),
+    small(route(Post, "/api/factor/disable", User, factor::disable)),
+    small(route(Post, "/api/factor/codes", User, factor::renew_codes)),
+    route(Get, "/api/logins", User, logins::list),
+    route(Delete, "/api/logins/{id}", User, logins::end),
+    route(Get, "/api/activity", User, logins::activity),
+    route(Get, "/api/notices", User, logins::notices),
+    small(route(Post, "/api/notices/dismiss", User, logins::dismiss)),
+    route(Get, "/api/users", Administrator, users::list),
+    small(route(Post, "/api/users", Administrator, users::add)),
+    small(route(Put, "/api/users/{id}", Administrator, users::change)),
+    route(Delete, "/api/users/{id}", Administrator, users::delete),
+    small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock)),
+    small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor)),
+    route(Get, "/api/invites", Administrator, invites::list),
+    small(route(Post, "/api/invites", Administrator, invites::add)),
+    route(Delete, "/api/invites/{id}", Administrator, invites::take_back),
+    route(Get, "/api/audit", Administrator, users::audit),
     small(route(Post, "/api/password", User, login::change_password)),
     route(Get, "/api/preferences", User, preferences::get),
     route(Put, "/api/preferences", User, preferences::put),

@@ -21,6 +21,10 @@ pub fn put(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         return Err(Problem::invalid("preferences", "Preferences have at most 32 KiB."));
     }
     let fields: Preferences = request.read()?;
+    // Numbers may be longer once they are written out: 1e15 takes eighteen characters.
+    if serde_json::to_vec(&fields.preferences).is_ok_and(|text| text.len() > limits::PREFERENCES_BYTES) {
+        return Err(Problem::invalid("preferences", "Preferences have at most 32 KiB."));
+    }
     let user = request.login()?.user;
     // An unchanged layout is not written again: every tab that opens sends one.
     if context.store.preferences(user)?.as_ref() != Some(&fields.preferences) {

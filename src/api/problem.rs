@@ -49,6 +49,11 @@ impl Problem {
         Problem::new(401, "not_signed_in", "You are not signed in, or your sign-in has ended.", "Sign in again.")
     }
 
+    /// The sign-in is half.
+    pub fn second_factor() -> Problem {
+        Problem::new(403, "second_factor", "Your sign-in is not complete.", "Finish it with your second factor.")
+    }
+
     pub fn forbidden(message: &str, remedy: &str) -> Problem {
         Problem::new(403, "forbidden", message, remedy)
     }

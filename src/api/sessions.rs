@@ -50,8 +50,16 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let signing = unlock(context, login, plan.credential_id)?;
     let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
+    if !login.is_alive(request.now.since_boot) {
+        // Their sign-in, and maybe all their terminals, were ended while this one was on its way (A9).
+        context.registry.end(&session);
+        return Err(Problem::not_signed_in());
+    }
     if let Some(host) = plan.host_id {
-        context.store.touch_host(login.user, host, request.now.calendar)?;
+        // A full disk is no reason to keep a user from a terminal that runs already.
+        if let Err(error) = context.store.touch_host(login.user, host, request.now.calendar) {
+            log::error!("the last use of a host cannot be noted: {error}");
+        }
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))

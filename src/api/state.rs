@@ -34,6 +34,8 @@ pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         "clock_ok": request.now.is_plausible(),
         "user": login.map(|login| super::login::user(login)),
         "csrf": login.map(|login| login.csrf.as_str()),
+        "stage": login.map(|login| super::login::stage(login)),
+        "factor_required": context.auth.factor_required(),
         "limits": {
             "terminals_per_user": settings.terminals_per_user,
             "password_min": limits::PASSWORD_BYTES.start(),

@@ -3,20 +3,23 @@
 
 use super::config::Config;
 use super::serve::{Rooms, prepare};
-use super::{Outcome, prompt, say};
+use super::{Outcome, backup, metrics, prompt, say};
 use crate::audit;
 use crate::auth::{Auth, Refusal};
 use crate::bridge::Registry;
-use crate::clock;
+use crate::clock::{self, Instant};
+use crate::door::Door;
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::known_hosts;
 use crate::store::{KnownHostKey, Role, Store};
+use crate::vault::DeviceKey;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,12 +49,20 @@ pub enum Order {
         id: Id,
     },
     CertShow,
+    AuditTail {
+        lines: usize,
+    },
+    AuditVerify,
+    Metrics,
+    /// Answers with the backup, in base64.
+    Backup,
 }
 
 /// What an order is carried out with.
 pub struct Office {
     pub auth: Arc<Auth>,
     pub store: Arc<Store>,
+    pub device: Arc<DeviceKey>,
     pub data: PathBuf,
     /// Only a running server has sessions and a certificate.
     pub running: Option<Running>,
@@ -59,11 +70,11 @@ pub struct Office {
 
 pub struct Running {
     pub registry: Arc<Registry>,
-    pub fingerprint: String,
-    pub ca_pem: Option<String>,
+    pub door: Arc<Door>,
+    pub since: Instant,
 }
 
-type Told = Result<String, String>;
+pub type Told = Result<String, String>;
 
 /// An order as it goes over the socket: one line of JSON, with the secret or the file's text beside it.
 #[derive(Deserialize)]
@@ -83,16 +94,23 @@ pub fn setup(config: &Config) -> Outcome {
 }
 
 /// Carries out an order: by the server that runs, else by ourselves.
-pub fn order(config: &Config, order: Order) -> Outcome {
-    let text = enclosure(&order)?;
-    let told = match UnixStream::connect(socket_path(&config.data)) {
-        Ok(server) => ask(server, &order, text.as_ref())?,
+pub fn carry_out(config: &Config, order: &Order, text: Option<Secret>) -> Result<Told, String> {
+    match UnixStream::connect(socket_path(&config.data)) {
+        Ok(server) => ask(server, order, text.as_ref()),
         Err(_) => {
             prepare(&config.data)?;
-            perform(&Rooms::open(config)?.office(None), order, text)
+            Ok(perform(&Rooms::open(config)?.office(None), order, text))
         }
-    };
-    match told {
+    }
+}
+
+pub fn is_running(config: &Config) -> bool {
+    UnixStream::connect(socket_path(&config.data)).is_ok()
+}
+
+pub fn order(config: &Config, order: Order) -> Outcome {
+    let text = enclosure(&order)?;
+    match carry_out(config, &order, text)? {
         Ok(text) => say(&text),
         Err(why) => {
             eprintln!("footbridge: {why}");
@@ -162,7 +180,9 @@ fn answer(mut caller: UnixStream, office: &Office) -> std::io::Result<()> {
     let mut line = Zeroizing::new(Vec::new());
     BufReader::new(&caller).take(limits::ADMIN_LETTER_BYTES as u64).read_until(b'\n', &mut line)?;
     let told = match serde_json::from_slice::<Letter>(&line) {
-        Ok(letter) => perform(office, letter.order, letter.text),
+        // One order that crashes is no reason to take none any more.
+        Ok(letter) => catch_unwind(AssertUnwindSafe(|| perform(office, &letter.order, letter.text)))
+            .unwrap_or_else(|_| Err("the order crashed; the server's log says more".into())),
         Err(_) => Err("the running server does not know this order; is it of the same version?".into()),
     };
     let reply = match told {
@@ -174,17 +194,23 @@ fn answer(mut caller: UnixStream, office: &Office) -> std::io::Result<()> {
 }
 
 /// The one place where orders become deeds.
-pub fn perform(office: &Office, order: Order, text: Option<Secret>) -> Told {
+pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
     match order {
         Order::Setup => fresh_claim_code(office),
         Order::UserList => user_list(office),
-        Order::UserAdd { name, role, .. } => user_add(office, &name, role, text),
+        Order::UserAdd { name, role, .. } => user_add(office, name, *role, text),
         Order::HostkeyList => hostkey_list(office),
         Order::HostkeyAdd { .. } => hostkey_add(office, text),
-        Order::HostkeyRemove { id } => hostkey_remove(office, id),
+        Order::HostkeyRemove { id } => hostkey_remove(office, *id),
         Order::SessionList => session_list(office),
-        Order::SessionEnd { id } => session_end(office, id),
+        Order::SessionEnd { id } => session_end(office, *id),
         Order::CertShow => cert_show(office),
+        Order::AuditTail { lines } => audit_tail(office, *lines),
+        Order::AuditVerify => audit_verify(office),
+        Order::Metrics => {
+            Ok(metrics::text(office, running(office).map_err(|_| "no server runs, so there is nothing to count")?))
+        }
+        Order::Backup => backup_of(office, text),
     }
 }
 
@@ -308,5 +334,31 @@ fn session_end(office: &Office, id: Id) -> Told {
 
 fn cert_show(office: &Office) -> Told {
     let running = running(office).map_err(|_| "no server runs; start it, it prints its fingerprint")?;
-    Ok(format!("certificate sha256:{}\n{}", running.fingerprint, running.ca_pem.as_deref().unwrap_or_default()))
+    Ok(format!("certificate sha256:{}\n{}", running.door.fingerprint(), running.door.ca_pem().unwrap_or_default()))
+}
+
+fn audit_tail(office: &Office, lines: usize) -> Told {
+    let lines = audit::tail(&office.data.join(audit::FILE), lines.min(limits::AUDIT_TAIL_MOST)).map_err(failed)?;
+    Ok(lines.into_iter().fold(String::new(), |text, line| text + &line + "\n"))
+}
+
+fn audit_verify(office: &Office) -> Told {
+    let report = audit::verify(&office.data.join(audit::FILE), &office.device.derive("audit")).map_err(failed)?;
+    if report.broken.is_empty() {
+        return Ok(format!("good: {} lines, each follows from the one before\n", report.lines));
+    }
+    let shown: Vec<String> = report.broken.iter().take(20).map(ToString::to_string).collect();
+    Err(format!(
+        "the audit log was changed: {} of {} lines do not follow from the one before (line {}, counted over all files, the oldest \
+         first)",
+        report.broken.len(),
+        report.lines,
+        shown.join(", ")
+    ))
+}
+
+fn backup_of(office: &Office, passphrase: Option<Secret>) -> Told {
+    let made = backup::make(&office.data, &office.store, &passphrase.ok_or("a passphrase is needed")?)?;
+    audit::note("cli.backup.create", &[]);
+    Ok(made)
 }

@@ -1,7 +1,9 @@
 //! The command line: words in, an [`Invocation`] out. Pure.
 
 use super::admin::Order;
+use super::backup::Task;
 use super::config::nearest;
+use crate::limits;
 use crate::store::Role;
 use std::path::PathBuf;
 
@@ -21,11 +23,14 @@ pub enum Command {
     ShowConfig,
     Version,
     Help(&'static str),
+    Backup { task: Task, passphrase_file: Option<PathBuf> },
     Admin(Order),
 }
 
-const COMMANDS: [&str; 10] =
-    ["serve", "setup", "doctor", "config", "user", "hostkey", "session", "version", "help", "cert"];
+const COMMANDS: [&str; 13] = [
+    "serve", "setup", "doctor", "config", "user", "hostkey", "session", "audit", "backup", "metrics", "version",
+    "help", "cert",
+];
 
 pub const HELP: &str = "\
 Footbridge: SSH terminals in the browser, from one small box.
@@ -43,6 +48,12 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge session list
   footbridge session end ID
   footbridge cert show               the certificate's fingerprint and the box's own CA
+  footbridge audit tail [N]          the last N lines of the audit log (20)
+  footbridge audit verify            was a line changed, removed or added?
+  footbridge backup create FILE [--passphrase-file FILE]    ('-' is standard output)
+  footbridge backup verify FILE      is it whole, and is this its passphrase?
+  footbridge backup restore FILE     into an empty data directory
+  footbridge metrics                 numbers of the running server, for Prometheus
   footbridge version
 
 Options for every command:
@@ -104,7 +115,14 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["session", "list"] => Order::SessionList,
         ["session", "end", id] => Order::SessionEnd { id: identifier(id)? },
         ["cert", "show"] => Order::CertShow,
-        [noun @ ("user" | "hostkey" | "session" | "cert"), ..] => {
+        ["audit", "tail"] => Order::AuditTail { lines: limits::AUDIT_TAIL },
+        ["audit", "tail", lines] => Order::AuditTail { lines: count(lines)? },
+        ["audit", "verify"] => Order::AuditVerify,
+        ["metrics"] => Order::Metrics,
+        ["backup", "create", file] => return Ok(backup(Task::Create(file.into()), options)),
+        ["backup", "verify", file] => return Ok(backup(Task::Verify(file.into()), options)),
+        ["backup", "restore", file] => return Ok(backup(Task::Restore(file.into()), options)),
+        [noun @ ("user" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
             return Err(format!("'{noun}' takes other words than these; see footbridge help"));
         }
         [word, ..] if COMMANDS.contains(word) => {
@@ -123,6 +141,15 @@ fn user_add(name: &str, options: &mut Vec<(String, String)>) -> Result<Order, St
         Some(other) => return Err(format!("there is no role '{other}': administrator, user or command-only")),
     };
     Ok(Order::UserAdd { name: name.into(), role, password_file: take(options, "password_file").map(PathBuf::from) })
+}
+
+fn backup(task: Task, options: &mut Vec<(String, String)>) -> Command {
+    Command::Backup { task, passphrase_file: take(options, "passphrase_file").map(PathBuf::from) }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=limits::AUDIT_TAIL_MOST).contains(count));
+    count.ok_or_else(|| format!("'{text}' is not a number from 1 to {}", limits::AUDIT_TAIL_MOST))
 }
 
 fn take(options: &mut Vec<(String, String)>, name: &str) -> Option<String> {
@@ -156,6 +183,16 @@ mod tests {
         assert!(parsed("user ad x").unwrap_err().contains("help"));
         assert!(parsed("hostkey remove nonsense").unwrap_err().contains("32 lower-case"));
         assert!(parsed("serve --listen").unwrap_err().contains("needs a value"));
+    }
+
+    #[test]
+    fn a_backup_has_its_passphrase_in_a_file_and_never_in_the_arguments() {
+        let (task, passphrase_file) = (Task::Restore("b".into()), Some("p".into()));
+        let command = parsed("backup restore b --passphrase-file p").map(|i| i.command);
+        assert_eq!(command, Ok(Command::Backup { task, passphrase_file }));
+        assert!(parsed("backup create").is_err() && parsed("backup create b hunter2hunter2").is_err());
+        assert_eq!(parsed("audit tail 7").map(|i| i.command), Ok(Command::Admin(Order::AuditTail { lines: 7 })));
+        assert!(parsed("audit tail 0").is_err() && parsed("audit tail -1").is_err());
     }
 
     #[test]

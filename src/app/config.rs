@@ -1,5 +1,6 @@
 //! What an owner may change: one flat TOML file, the environment, the command line. Each key is listed once, in [`KEYS`].
 
+use crate::auth::Policy;
 use crate::bridge::{self, HostKeyPolicy};
 use crate::limits;
 use crate::ssh::Targets;
@@ -27,6 +28,7 @@ pub struct Config {
     pub terminals_per_user: usize,
     pub ring_kib: usize,
     pub detached_minutes: u64,
+    pub second_factor: Policy,
     pub login_hours: u64,
     pub login_idle_minutes: u64,
     pub login_failures: u32,
@@ -96,6 +98,12 @@ pub const KEYS: &[Key] = &[
     key!(terminals_per_user, "Terminals at once, of one user.", number(1..=4096), show_text),
     key!(ring_kib, "KiB of output kept per terminal for whoever comes back.", number(16..=16384), show_text),
     key!(detached_minutes, "Minutes a terminal is kept while no browser looks at it.", number(1..=100_000), show_text),
+    key!(
+        second_factor,
+        "optional: whoever sets one up has one. required: without one, nothing works but setting it up.",
+        second_factor,
+        show_second_factor
+    ),
     key!(login_hours, "Hours after which a sign-in ends.", number(1..=720), show_text),
     key!(login_idle_minutes, "Minutes without use after which a sign-in ends.", number(1..=10_000), show_text),
     key!(login_failures, "Failed sign-ins per address and minute before it must wait.", number(1..=1000), show_text),
@@ -124,6 +132,7 @@ impl Default for Config {
             terminals_per_user: limits::TERMINALS_PER_USER,
             ring_kib: limits::RING_BYTES / 1024,
             detached_minutes: limits::DETACHED.as_secs() / 60,
+            second_factor: Policy::Optional,
             login_hours: limits::LOGIN_ABSOLUTE.as_secs() / 3600,
             login_idle_minutes: limits::LOGIN_IDLE.as_secs() / 60,
             login_failures: limits::LOGIN_FAILURES,
@@ -310,6 +319,14 @@ fn policy(text: &str) -> Result<HostKeyPolicy, String> {
     }
 }
 
+fn second_factor(text: &str) -> Result<Policy, String> {
+    match text {
+        "optional" => Ok(Policy::Optional),
+        "required" => Ok(Policy::Required),
+        _ => Err(format!("'{text}' is none of optional, required")),
+    }
+}
+
 fn number<T: TryFrom<u64>>(fits: std::ops::RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let number =
@@ -353,6 +370,13 @@ fn show_policy(value: &HostKeyPolicy) -> String {
         HostKeyPolicy::Ask => "ask",
         HostKeyPolicy::Tofu => "tofu",
         HostKeyPolicy::Pinned => "pinned",
+    })
+}
+
+fn show_second_factor(value: &Policy) -> String {
+    quoted(match value {
+        Policy::Optional => "optional",
+        Policy::Required => "required",
     })
 }
 
@@ -409,6 +433,7 @@ mod tests {
             ("ring_kib = -1", "16 to 16384"),
             ("ring_kib = 1.5", "fits no key"),
             ("host_key_policy = 'never'", "ask, tofu, pinned"),
+            ("second_factor = 'no'", "optional, required"),
             ("log = 'loud'", "off, error"),
             ("data = ''", "path is needed"),
             ("[[[", ""),

@@ -5,8 +5,10 @@
 
 mod admin;
 mod args;
+mod backup;
 pub mod config;
 mod doctor;
+mod metrics;
 mod prompt;
 mod serve;
 
@@ -43,6 +45,7 @@ fn run_with(command: Command, config: Config) -> Outcome {
         Command::Setup => admin::setup(&config),
         Command::Doctor => Ok(doctor::doctor(&config)),
         Command::ShowConfig => say(&config.to_string()),
+        Command::Backup { task, passphrase_file } => backup::run(&config, &task, passphrase_file.as_deref()),
         Command::Admin(order) => admin::order(&config, order),
         Command::Help(_) | Command::Version => Ok(ExitCode::SUCCESS),
     }

@@ -11,13 +11,26 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// A new password: from the file, from a pipe, or typed twice without echo.
 pub fn new_password(file: Option<&Path>) -> Result<Secret, String> {
+    new_secret("password", file)
+}
+
+/// One that exists already: from the file, from a pipe, or typed once.
+pub fn secret(question: &str, file: Option<&Path>) -> Result<Secret, String> {
+    match file {
+        Some(path) => from_file(path),
+        None if isatty(io::stdin()) => hidden(question),
+        None => line(),
+    }
+}
+
+pub fn new_secret(what: &str, file: Option<&Path>) -> Result<Secret, String> {
     if let Some(path) = file {
         return from_file(path);
     }
     if !isatty(io::stdin()) {
         return line();
     }
-    let first = hidden("New password: ")?;
+    let first = hidden(&format!("New {what}: "))?;
     let second = hidden("The same again: ")?;
     if first == second { Ok(first) } else { Err("the two are not the same".into()) }
 }

@@ -2,7 +2,7 @@
 
 use super::admin::{self, Office, Running};
 use super::config::Config;
-use super::{Outcome, doctor};
+use super::{Outcome, backup, doctor};
 use crate::api::Context;
 use crate::audit;
 use crate::auth::{self, Auth};
@@ -21,15 +21,18 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What stands on the shelf, and the sessions.
 pub struct Rooms {
     data: PathBuf,
+    device: Arc<DeviceKey>,
     auth: Arc<Auth>,
     store: Arc<Store>,
     registry: Arc<Registry>,
@@ -38,12 +41,13 @@ pub struct Rooms {
 impl Rooms {
     pub fn open(config: &Config) -> Result<Rooms, String> {
         let data = config.data.clone();
+        backup::refuse_unfinished(&data)?;
         let device = Arc::new(DeviceKey::load_or_make(&data).map_err(told)?);
-        audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let store = Arc::new(Store::open(&data, device.derive("store")).map_err(told)?);
+        // After the store, whose lock tells us that we are alone: two books would tear the chain.
+        audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
-            // Until the page can set up a second factor, nobody is kept out for want of one.
-            factor: auth::Policy::Optional,
+            factor: config.second_factor,
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
             failures: config.login_failures,
@@ -51,13 +55,14 @@ impl Rooms {
             lock_after: config.lockout_failures,
             lock_for: Duration::from_secs(config.lockout_minutes * 60),
         };
-        let auth = Arc::new(Auth::new(store.clone(), device, &data, settings).map_err(told)?);
+        let auth = Arc::new(Auth::new(store.clone(), device.clone(), &data, settings).map_err(told)?);
         let registry = Arc::new(Registry::new(config.sessions()?, store.clone()));
-        Ok(Rooms { data, auth, store, registry })
+        Ok(Rooms { data, device, auth, store, registry })
     }
 
     pub fn office(&self, running: Option<Running>) -> Office {
-        Office { auth: self.auth.clone(), store: self.store.clone(), data: self.data.clone(), running }
+        let (auth, store, device) = (self.auth.clone(), self.store.clone(), self.device.clone());
+        Office { auth, store, device, data: self.data.clone(), running }
     }
 }
 
@@ -68,15 +73,17 @@ fn told(error: impl std::fmt::Display) -> String {
 pub fn serve(config: &Config) -> Outcome {
     start_log(config)?;
     harden();
+    ignore_file_size_signal()?;
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
-    let door = Arc::new(Door::open(door_settings(config)).map_err(told)?);
+    let door = Arc::new(Door::open(door_settings(config)?).map_err(told)?);
     let context = Context {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
         registry: rooms.registry.clone(),
         boot: Id::random(),
         ca_pem: door.ca_pem(),
+        audit: rooms.data.join(audit::FILE),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site =
@@ -96,6 +103,12 @@ fn start_log(config: &Config) -> Result<(), String> {
         .with_module_level("russh", log::LevelFilter::Error)
         .init()
         .map_err(told)
+}
+
+/// A limit on the size of files is like a full disk: an error of that write, and not the end of the box.
+fn ignore_file_size_signal() -> Result<(), String> {
+    let noticed = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed).map(drop).map_err(told)
 }
 
 /// Nothing of this process is for anybody else: no core file, no debugger, no file that others can read.
@@ -123,8 +136,8 @@ pub fn prepare(data: &Path) -> Result<(), String> {
     doctor::modes(data).map(drop)
 }
 
-fn door_settings(config: &Config) -> door::Settings {
-    door::Settings {
+fn door_settings(config: &Config) -> Result<door::Settings, String> {
+    Ok(door::Settings {
         listen: config.listen,
         http_listen: config.http_listen,
         certificate: config.certificate.clone().zip(config.private_key.clone()),
@@ -132,8 +145,9 @@ fn door_settings(config: &Config) -> door::Settings {
         connections: config.connections,
         connections_per_address: config.connections_per_address,
         connections_anonymous: config.connections_anonymous,
+        proxies: Proxies::parse(&config.trusted_proxies)?,
         data_dir: config.data.clone(),
-    }
+    })
 }
 
 /// The command line's way in. A stale socket of a process that was killed gives way; the store's lock has told us that we are alone.
@@ -142,7 +156,7 @@ fn start_office(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(told)?;
-    let running = Running { registry: rooms.registry.clone(), fingerprint: door.fingerprint(), ca_pem: door.ca_pem() };
+    let running = Running { registry: rooms.registry.clone(), door: door.clone(), since: Instant::now() };
     let office = rooms.office(Some(running));
     let thread = thread::Builder::new().name("admin".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     thread.spawn(move || admin::attend(&listener, &office)).map(drop).map_err(told)
@@ -175,9 +189,15 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
                 }
             }
             let now = clock::now();
-            auth.sweep(now.since_boot);
-            registry.sweep(now.since_boot);
-            door.renew_if_due(&now);
+            // Without its keeper the box could not even be told to stop: a panic here ends one round.
+            let round = AssertUnwindSafe(|| {
+                auth.sweep(now.since_boot);
+                registry.sweep(now.since_boot);
+                door.renew_if_due(&now);
+            });
+            if catch_unwind(round).is_err() {
+                log::error!("a round of the housekeeper crashed");
+            }
         }
     };
     thread.spawn(keep).map(drop).map_err(told)
@@ -223,7 +243,8 @@ fn say_goodbye(rooms: &Rooms) {
     audit::note("serve.stop", &[]);
     rooms.registry.end_everything();
     let until = Instant::now() + limits::GOING_DOWN;
-    while rooms.registry.running() > 0 && Instant::now() < until {
+    // A session that has ended is not yet one whose viewers know it.
+    while (rooms.registry.running() > 0 || rooms.registry.watched()) && Instant::now() < until {
         thread::sleep(Duration::from_millis(20));
     }
     let _ = fs::remove_file(admin::socket_path(&rooms.data));

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use zeroize::Zeroizing;
 
 /// Its name in the data directory.
@@ -36,6 +36,16 @@ pub fn note(event: &str, fields: &[(&str, &str)]) {
     }
 }
 
+/// The last event could not be written.
+pub fn in_trouble() -> bool {
+    pause().is_some_and(|book| book.in_trouble)
+}
+
+/// While somebody checks the chain, nobody writes or renames.
+fn pause() -> Option<MutexGuard<'static, Book>> {
+    BOOK.get().map(|book| book.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 struct Book {
     path: PathBuf,
     key: Key32,
@@ -45,8 +55,6 @@ struct Book {
     chain: String,
     /// The last line could not be written, and that was said.
     in_trouble: bool,
-    /// It may have been written in part.
-    torn: bool,
 }
 
 /// What an empty book begins with.
@@ -59,18 +67,23 @@ impl Book {
         let file = append_to(path)?;
         let bytes = file.metadata()?.len();
         let chain = last_chain(path)?.unwrap_or_else(beginning);
-        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false, torn: true };
-        book.mend_torn_line()?;
+        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false };
+        book.bytes = whole_lines(path)?;
+        book.cut_torn_line();
         Ok(book)
     }
 
-    /// A power cut or a full disk may have left half a line. The next one must not be glued to it.
-    fn mend_torn_line(&mut self) -> io::Result<()> {
-        if self.torn && last_byte(&self.path)?.is_some_and(|byte| byte != b'\n') {
-            self.file.write_all(b"\n")?;
+    /// A power cut or a full disk may have left half a line, to which the next one must not be glued. It is cut off, because that
+    /// needs no space: a box with a full disk starts.
+    fn cut_torn_line(&mut self) {
+        let cut =
+            File::options().write(true).open(&self.path).and_then(|file| match file.metadata()?.len() > self.bytes {
+                true => file.set_len(self.bytes),
+                false => Ok(()),
+            });
+        if let Err(error) = cut {
+            log::error!("half a line of the audit log cannot be cut off: {error}");
         }
-        self.torn = false;
-        Ok(())
     }
 
     fn note(&mut self, event: &str, fields: &[(&str, &str)], time: Seconds) {
@@ -80,6 +93,7 @@ impl Book {
                 log::error!("the audit log cannot be written ({error}); terminals go on");
             }
             self.in_trouble = true;
+            self.cut_torn_line();
         } else {
             self.in_trouble = false;
         }
@@ -89,12 +103,9 @@ impl Book {
         if self.bytes >= limits::AUDIT_FILE_BYTES {
             self.rotate()?;
         }
-        self.mend_torn_line()?;
         let chain = chain(&self.key, &self.chain, line);
         let whole = format!("{line},\"chain\":\"{chain}\"}}\n");
-        self.torn = true;
         self.file.write_all(whole.as_bytes())?;
-        self.torn = false;
         self.bytes += whole.len() as u64;
         self.chain = chain;
         Ok(())
@@ -105,7 +116,11 @@ impl Book {
         for number in (1..limits::AUDIT_FILES - 1).rev() {
             let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
         }
-        fs::rename(&self.path, numbered(&self.path, 1))?;
+        match fs::rename(&self.path, numbered(&self.path, 1)) {
+            // It was renamed before, and then the new one could not be opened.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
         self.file = append_to(&self.path)?;
         self.bytes = 0;
         Ok(())
@@ -122,8 +137,9 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
     name.into()
 }
 
-fn last_byte(path: &Path) -> io::Result<Option<u8>> {
-    Ok(fs::read(path)?.last().copied())
+/// How many bytes of the file are whole lines.
+fn whole_lines(path: &Path) -> io::Result<u64> {
+    Ok(fs::read(path)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
 }
 
 /// A line without its chain and its closing brace.
@@ -197,12 +213,14 @@ pub struct Report {
     pub broken: Vec<usize>,
 }
 
-/// Checks every line against the one before it. Of the very first line there is, only its successors are witness, since older files
-/// are deleted; and lines cut off at the end are not missed.
+/// Checks every line against the one before it. Once the oldest file has been deleted, only the successors of the first line there
+/// is are its witness; and lines cut off at the end are not missed.
 pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
+    let _pause = pause();
     let mut report = Report { lines: 0, broken: Vec::new() };
-    let mut before: Option<String> = None;
-    for file in files(path) {
+    let files = files(path);
+    let mut before = (files.len() < limits::AUDIT_FILES).then(beginning);
+    for file in files {
         for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
             report.lines += 1;
             let found = split(whole);
@@ -226,14 +244,42 @@ pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
 
 /// The same, of one user only (K6). What is remembered is what the files hold, so old things are forgotten.
 pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> {
+    // Most lines are somebody else's: they are not parsed to see it.
+    let theirs = format!("\"user\":{}", quoted(user));
     let is_theirs = |line: &str| {
+        if !line.contains(&theirs) {
+            return false;
+        }
         let line: Result<serde_json::Value, _> = serde_json::from_str(line);
         line.is_ok_and(|line| line["user"] == user)
     };
     last_lines(path, most, is_theirs)
 }
 
+/// Which lines are wanted.
+pub struct Filter<'a> {
+    pub user: Option<&'a str>,
+    /// How the event begins: `signin` finds `signin.failed` too.
+    pub event: Option<&'a str>,
+}
+
+impl Filter<'_> {
+    fn takes(&self, line: &str) -> bool {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { return false };
+        let begins = |event: &str| line["event"].as_str().is_some_and(|whole| whole.starts_with(event));
+        self.user.is_none_or(|user| line["user"] == user) && self.event.is_none_or(begins)
+    }
+}
+
+/// The last lines that the filter takes, for an administrator.
+pub fn tail_by(path: &Path, most: usize, filter: &Filter<'_>) -> io::Result<Vec<String>> {
+    last_lines(path, most, |line| filter.takes(line))
+}
+
+/// One reader at a time: a file takes a megabyte, and any user may ask.
 fn last_lines(path: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    static READING: Mutex<()> = Mutex::new(());
+    let _turn = READING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut last = Vec::new();
     for file in files(path).into_iter().rev() {
         let lines = lines_of(&file)?;
@@ -300,7 +346,8 @@ mod tests {
         assert_eq!(broken(&[lines[0], lines[1], &changed, lines[3]], &key), [3]);
         assert_eq!(broken(&[lines[0], lines[1], lines[3], lines[4]], &key), [3]);
         assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
-        assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [2]);
+        assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [1, 2]);
+        assert_eq!(broken(&lines[1..], &key), [1], "the first lines are missing");
     }
 
     #[test]
@@ -316,27 +363,39 @@ mod tests {
     }
 
     #[test]
+    fn an_administrator_reads_by_user_and_by_event() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        for (event, name) in [("signin", "ada"), ("signin.failed", "bob"), ("claim", "ada"), ("signin", "bob")] {
+            book.note(event, &[("user", name)], 1);
+        }
+        let count = |user, event| tail_by(&path, 9, &Filter { user, event }).unwrap().len();
+        assert_eq!((count(None, None), count(Some("ada"), None), count(None, Some("signin"))), (5, 2, 3));
+        assert_eq!((count(Some("bob"), Some("signin.")), count(Some("eve"), None)), (1, 0));
+    }
+
+    #[test]
     fn a_torn_line_does_not_swallow_the_next() {
         let (_dir, path, key) = written(2);
         File::options().append(true).open(&path).unwrap().write_all(b"{\"time\":1,\"ev").unwrap();
         Book::open(&path, key.clone()).unwrap().note("after", &[], 2);
-        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 4, broken: vec![3] });
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 3, broken: vec![] });
         assert_eq!(
             tail(&path, 2).unwrap(),
             [r#"{"time":1000,"event":"test","n":"1"}"#, r#"{"time":2,"event":"after"}"#]
         );
     }
 
-    /// The disk had room for half a line only.
+    /// The story: without a free file descriptor the log was renamed and the new one not opened. From then on there was nothing to
+    /// rename, and nothing was written until the next start.
     #[test]
-    fn half_a_line_from_a_full_disk_does_not_swallow_the_next() {
+    fn a_rotation_that_was_interrupted_is_finished() {
         let (_dir, path, key) = written(1);
         let mut book = Book::open(&path, key.clone()).unwrap();
-        book.file.write_all(b"{\"time\":1,\"ev").unwrap();
-        book.torn = true;
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        fs::rename(&path, numbered(&path, 1)).unwrap();
         book.note("after", &[], 2);
-        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 3, broken: vec![2] });
-        assert_eq!(tail(&path, 1).unwrap(), [r#"{"time":2,"event":"after"}"#]);
+        assert!(!book.in_trouble && verify(&path, &key).unwrap() == Report { lines: 2, broken: vec![] });
     }
 
     #[test]
@@ -344,6 +403,8 @@ mod tests {
         let (_dir, path, key) = written(1);
         let mut book = Book::open(&path, key.clone()).unwrap();
         let good = std::mem::replace(&mut book.file, File::options().write(true).open("/dev/full").unwrap());
+        // The story: the disk took half a line and no more. The next line was glued to it, and `verify` called it forged.
+        File::options().append(true).open(&path).unwrap().write_all(b"{\"time\":1,\"ev").unwrap();
         book.note("lost", &[], 1);
         assert!(book.in_trouble);
         book.file = good;

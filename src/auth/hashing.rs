@@ -126,6 +126,12 @@ impl Hasher {
     }
 }
 
+/// The key of a backup. It is guessed at far from here and without limits, so it costs more than a sign-in does.
+pub fn stretch(passphrase: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Key32, HashError> {
+    let hasher = Hasher::new(1, Duration::ZERO);
+    Ok(vault::derive(&hasher.root(passphrase, salt, cost)?[..], "backup"))
+}
+
 fn login_hash(root: &Zeroizing<[u8; 64]>) -> [u8; 32] {
     Sha256::digest(vault::derive(&root[..], "login").expose()).into()
 }

@@ -1,6 +1,5 @@
 //! Invitations (A6): nobody registers, but an administrator may hand out a link that makes one user of a given role.
 
-use super::logins::Login;
 use super::{Auth, Refusal, SignedIn, Who, token, token_fits, token_hash};
 use crate::audit;
 use crate::clock::{Now, Seconds};
@@ -16,19 +15,19 @@ fn is_over(invite: &Invite, now: Seconds) -> bool {
 }
 
 impl Auth {
-    /// A token for the link, to be shown once. That `by` may do this is the caller's to know.
-    pub fn invite(&self, role: Role, by: &Login, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+    /// A token for the link, to be shown once. That `by` (a name) may do this is the caller's to know.
+    pub fn invite(&self, role: Role, by: &str, now: &Now) -> Result<Zeroizing<String>, Refusal> {
         self.forget_old_invites(now)?;
         let token = Zeroizing::new(token());
         let hash = token_hash(&token);
-        let invite = Invite { id: Id::random(), role, hash, made: now.calendar, by: by.name.clone() };
+        let invite = Invite { id: Id::random(), role, hash, made: now.calendar, by: by.to_owned() };
         match self.store.add_invite(&invite, limits::INVITES) {
             Err(StoreError::Full) => {
                 return Err(Refusal::NotNow("Too many invitations are out. Take some back first."));
             }
             done => done?,
         }
-        audit::note("invite", &[("user", &by.name), ("invite", &invite.id.to_string())]);
+        audit::note("invite", &[("user", by), ("invite", &invite.id.to_string())]);
         Ok(token)
     }
 

@@ -176,8 +176,10 @@ impl Logins {
         let whole = login.stage == Stage::Full;
         let most = if whole { limits::LOGINS_PER_USER } else { limits::HALF_LOGINS_PER_USER };
         let like_it = |other: &Login| other.user == login.user && (other.stage == Stage::Full) == whole;
-        trim(&mut logins, most, &login, like_it);
-        trim(&mut logins, limits::LOGINS, &login, |_| true);
+        let mut gone = trim(&mut logins, most, &login, like_it);
+        gone.append(&mut trim(&mut logins, limits::LOGINS, &login, |_| true));
+        drop(logins);
+        gone.iter().for_each(|login| login.end());
         (login, cookie)
     }
 
@@ -193,18 +195,15 @@ impl Logins {
         own
     }
 
+    pub fn count(&self) -> usize {
+        lock(&self.by_cookie).len()
+    }
+
     /// How many there were.
     pub fn end_where(&self, goes: impl Fn(&Login) -> bool) -> usize {
-        let mut logins = lock(&self.by_cookie);
-        let before = logins.len();
-        logins.retain(|_, login| {
-            let goes = goes(login);
-            if goes {
-                login.end();
-            }
-            !goes
-        });
-        before - logins.len()
+        let gone: Vec<_> = lock(&self.by_cookie).extract_if(|_, login| goes(login)).collect();
+        gone.iter().for_each(|(_, login)| login.end());
+        gone.len()
     }
 
     /// Ends what has run out, so that its key is wiped although nobody asks for it any more.
@@ -213,16 +212,22 @@ impl Logins {
     }
 }
 
-/// The new one is not among those that give way, also where the clock is coarse and all are equally old.
-fn trim(logins: &mut HashMap<[u8; 32], Arc<Login>>, most: usize, new: &Login, counts: impl Fn(&Login) -> bool) {
+/// Takes out what is too many, and not the new one, also where the clock is coarse and all are equally old. They are ended only once
+/// the table is free again: a session's key may be in use for as long as an Argon2 run, and everybody's requests need the table.
+fn trim(
+    logins: &mut HashMap<[u8; 32], Arc<Login>>,
+    most: usize,
+    new: &Login,
+    counts: impl Fn(&Login) -> bool,
+) -> Vec<Arc<Login>> {
+    let mut gone = Vec::new();
     while logins.values().filter(|login| counts(login)).count() > most {
         let others = logins.iter().filter(|(_, login)| counts(login) && login.id != new.id);
         let oldest = others.min_by_key(|(_, login)| login.last_use());
-        let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { return };
-        if let Some(login) = logins.remove(&cookie) {
-            login.end();
-        }
+        let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { break };
+        gone.extend(logins.remove(&cookie));
     }
+    gone
 }
 
 /// For the tests of the rooms above.
@@ -283,6 +288,26 @@ mod tests {
         assert!(a != b && logins.find(&a, now).unwrap().id == one.id && logins.find("junk", now).is_none());
         assert!(one.csrf_matches(&one.csrf) && !one.csrf_matches(&two.csrf) && !one.csrf_matches(""));
         assert_eq!(one.user_agent, "ab");
+    }
+
+    /// The story: a change of password holds its session's key for a whole Argon2 run. Whoever signed out meanwhile waited for that
+    /// key with the table of all sessions locked, and nobody's request was answered.
+    #[test]
+    fn a_key_in_use_keeps_nobody_else_waiting() {
+        let (logins, user, now) = (Logins::new(HOUR, HOUR), somebody("ada"), Instant::now());
+        let (changing, _) = begin(&logins, &user, now);
+        let (_, other) = begin(&logins, &somebody("bob"), now);
+        let (asking, found) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            changing.data_key(|_| {
+                scope.spawn(|| logins.end_where(|login| login.id == changing.id));
+                while !changing.ended.load(Ordering::Acquire) {
+                    std::thread::yield_now();
+                }
+                scope.spawn(|| asking.send(logins.find(&other, now).is_some()));
+                assert_eq!(found.recv_timeout(Duration::from_secs(20)), Ok(true));
+            });
+        });
     }
 
     #[test]

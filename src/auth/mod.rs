@@ -26,7 +26,8 @@ use crate::store::{Role, Store, StoreError, User};
 use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hashing::{Cost, HashError, Hasher, Verifier};
+pub use hashing::{Cost, HashError, stretch};
+use hashing::{Hasher, Verifier};
 use limiter::{Limiter, Origin, Try};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins, Stage};
@@ -150,6 +151,11 @@ impl From<HashError> for Refusal {
     }
 }
 
+/// Is this good enough for a passphrase? The rules of passwords (A2), without a name.
+pub fn strong_enough(passphrase: &Secret) -> Result<(), String> {
+    passwords::check(passphrase, "").map_err(Into::into)
+}
+
 pub struct Auth {
     store: Arc<Store>,
     device: Arc<DeviceKey>,
@@ -229,6 +235,11 @@ impl Auth {
         self.begin(&user, self.stage_after_password(&user), data_key, who)
     }
 
+    /// B2.
+    pub fn factor_required(&self) -> bool {
+        self.factor == Policy::Required
+    }
+
     // ---- users ----
 
     pub fn add_user(&self, name: &str, role: Role, password: &Secret, now: &Now) -> Result<User, Refusal> {
@@ -297,6 +308,7 @@ impl Auth {
             return Err(Refusal::Failed);
         };
         self.limiter.forgive(admitted);
+        self.forget_lock(user)?;
         let data_key = self.unwrap(user, &kek)?;
         let user = self.renew_hash(user, password, &data_key)?;
         let stage = self.stage_after_password(&user);
@@ -356,6 +368,14 @@ impl Auth {
         if let Err(error) = thread.spawn(write) {
             log::error!("a lock could not be stored: {error}");
         }
+    }
+
+    /// A lock that is over goes from the store too. On a board that boots in 1970 it would seem to lie ahead after every start.
+    fn forget_lock(&self, user: &User) -> Result<(), Refusal> {
+        if user.locked_until.is_some() {
+            self.store.update_user(user.id, |user| user.locked_until = None)?;
+        }
+        Ok(())
     }
 
     fn unwrap(&self, user: &User, kek: &Key32) -> Result<DataKey, Refusal> {
@@ -519,6 +539,11 @@ impl Auth {
 
     pub fn redeem_ticket(&self, ticket: &str, login: &Login, session: Id, now: Instant) -> bool {
         self.tickets.redeem(ticket, login.id, session, now)
+    }
+
+    /// Sign-in sessions there are.
+    pub fn signed_in(&self) -> usize {
+        self.logins.count()
     }
 
     /// Wipes what has run out.

@@ -137,8 +137,8 @@ impl Auth {
         Ok(self.store.users()?.into_iter().find(holder).map(|user| (user, hash)))
     }
 
-    /// A new password for a forgotten one. It signs nobody in: the way in is the usual one, second factor and all.
-    pub fn finish_reset(&self, token: &Secret, new: &Secret, vault: &Vault<'_>, who: &Who<'_>) -> Result<(), Refusal> {
+    /// A new password for a forgotten one. It signs nobody in: the way in is the usual one, second factor and all. Whose it was.
+    pub fn finish_reset(&self, token: &Secret, new: &Secret, vault: &Vault<'_>, who: &Who<'_>) -> Result<Id, Refusal> {
         let admitted = self.admit(who)?;
         let Some((user, hash)) = self.holder(token, who.now.calendar)? else {
             audit::note("reset.failed", &[("peer", &who.peer.to_string())]);
@@ -160,7 +160,7 @@ impl Auth {
         let outcome = if found.is_some() { "kept" } else { "discarded" };
         let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("vault", outcome)];
         audit::note("reset.done", &fields);
-        Ok(())
+        Ok(user.id)
     }
 
     /// Token, password, key and, if nothing opens them any more, credentials: in one write.

@@ -135,6 +135,11 @@ impl Registry {
         self.lock().values().filter(|session| session.phase() != Phase::Ended).count()
     }
 
+    /// Does any browser look at a session, ended or not?
+    pub fn watched(&self) -> bool {
+        self.lock().values().any(|session| session.summary().viewers > 0)
+    }
+
     /// Removes an ended session from the list at once, or ends a running one.
     pub fn end(&self, session: &Session) {
         if session.phase() == Phase::Ended {

@@ -246,6 +246,12 @@ impl Session {
         self.bell.ring();
     }
 
+    /// Bytes of output kept for whoever comes back.
+    pub fn kept(&self) -> u64 {
+        let shared = self.lock();
+        shared.ring.end() - shared.ring.start()
+    }
+
     /// Since when the session is over, if it is.
     pub fn ended_at(&self) -> Option<Instant> {
         self.lock().ended_at
@@ -259,7 +265,10 @@ impl Session {
 
     /// Wakes every viewer, so that each looks whether its user is still signed in.
     pub fn ring_viewers(&self) {
-        self.lock().ring_viewers();
+        let mut shared = self.lock();
+        // Those who wait for a slow browser have not asked to be rung, and would go on until it reads.
+        shared.viewers.iter_mut().for_each(|slot| slot.armed = true);
+        shared.ring_viewers();
     }
 
     /// The answer to the open question, from any viewer.
@@ -524,8 +533,10 @@ impl Viewer {
             return;
         }
         shared.input_bytes += bytes.len();
-        match bytes.len() {
-            0..=limits::INPUT_PIECE_BYTES => shared.input.push_back(bytes),
+        match (shared.input.back_mut(), bytes.len()) {
+            // Keys typed at a host that does not read share a piece: one each would cost fifty times what was typed.
+            (Some(last), more) if last.len() + more <= limits::INPUT_PIECE_BYTES => last.extend_from_slice(&bytes),
+            (_, 0..=limits::INPUT_PIECE_BYTES) => shared.input.push_back(bytes),
             _ => shared.input.extend(bytes.chunks(limits::INPUT_PIECE_BYTES).map(<[u8]>::to_vec)),
         }
         shared.driver = self.number;
@@ -556,5 +567,47 @@ impl Drop for Viewer {
         shared.starved = false;
         drop(shared);
         self.session.bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Arc<Session> {
+        let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
+        let facts = Facts { id: Id::random(), owner: Id::random(), host_id: None, destination, started: 0 };
+        Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()))
+    }
+
+    fn viewer(session: &Arc<Session>) -> Viewer {
+        Viewer::attach(session.clone(), None).unwrap().unwrap().0
+    }
+
+    /// The story: each key typed at a host that had stopped reading was a piece of its own, and 128 KiB of them took 7 MB.
+    #[test]
+    fn keys_typed_at_a_host_that_does_not_read_cost_what_was_typed() {
+        let session = session();
+        let viewer = viewer(&session);
+        let typed: Vec<u8> = (0..limits::INPUT_QUEUE_BYTES).map(|n| n as u8).collect();
+        for key in &typed {
+            assert!(viewer.takes_input());
+            viewer.input(vec![*key]);
+        }
+        assert!(!viewer.takes_input());
+        viewer.input(vec![7; limits::MESSAGE_BYTES]);
+        assert!(session.lock().input.len() <= 8);
+        let taken: Vec<u8> = std::iter::from_fn(|| session.take_input()).flatten().collect();
+        assert!(taken.starts_with(&typed) && taken.len() == typed.len() + limits::MESSAGE_BYTES);
+        assert!(viewer.takes_input() && session.lock().input_bytes == 0);
+    }
+
+    /// The story: a browser that did not read was not told of its sign-out before its next ping, up to 25 s later.
+    #[test]
+    fn a_viewer_that_waits_for_its_browser_is_rung_too() {
+        let session = session();
+        let viewer = viewer(&session);
+        session.ring_viewers();
+        assert_eq!(rustix::io::read(&*viewer.bell, &mut [0u8; 8]), Ok(8));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A panic stops here (H2): it ends this session with a clear word, and no other.
 
-use super::session::{About, Answer, Ended, Session};
+use super::session::{About, Answer, Ended, Facts, Session};
 use super::trust::{Decision, Trust, decide};
 use crate::audit;
 use crate::clock;
@@ -28,17 +28,25 @@ fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellRece
     let facts = &session.facts;
     let (cols, rows) = session.take_size().unwrap_or_else(|| session.size());
     let pty = ssh::Pty { term: "xterm-256color", cols, rows };
+    let begun = clock::Instant::now();
+    let who = trust.user_name();
+    note(facts, "session.start", &who, &[]);
     let (mut steward, mut plumbing) = (Asking { session, trust: &trust }, Flow { session });
     let life = AssertUnwindSafe(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
     let ended = match catch_unwind(life) {
         Ok(outcome) => describe(outcome),
         Err(_) => crashed(),
     };
-    audit::note(
-        "session.end",
-        &[("session", &facts.id.to_string()), ("user", &facts.owner.to_string()), ("reason", ended.reason)],
-    );
+    let (seconds, bytes) = (begun.elapsed().as_secs().to_string(), session.summary().end_offset.to_string());
+    note(facts, "session.end", &who, &[("reason", ended.reason), ("seconds", &seconds), ("bytes", &bytes)]);
     session.has_ended(ended, clock::Instant::now());
+}
+
+/// K1: who, where to, and for how long; never what was typed or printed.
+fn note(facts: &Facts, event: &str, who: &str, more: &[(&str, &str)]) {
+    let (to, port, id) = (&facts.destination, facts.destination.port.to_string(), facts.id.to_string());
+    let about = [("session", id.as_str()), ("user", who), ("host", &to.host), ("port", &port), ("as", &to.user)];
+    audit::note(event, &[&about[..], more].concat());
 }
 
 fn describe(outcome: Result<Ending, Failure>) -> Ended {

@@ -59,6 +59,12 @@ impl Trust {
         self.store.known_for(self.user, &address.to_lowercase(), port)
     }
 
+    /// As the audit log has it; the id of a user who is gone.
+    pub fn user_name(&self) -> String {
+        let found = self.store.user(self.user).ok().flatten();
+        found.map_or_else(|| self.user.to_string(), |user| user.name)
+    }
+
     /// Writes the key down. False (and no connection) if it cannot be written: trust that is forgotten would be asked for again
     /// and again, and people would learn to click.
     pub fn remember(&self, to: &Destination, key: &HostKey, replace: bool) -> bool {
@@ -73,8 +79,12 @@ impl Trust {
         };
         let written =
             if replace { self.store.replace_host_key(&record) } else { self.store.add_host_keys(&[record]).map(drop) };
-        let event = if replace { "hostkey.replace" } else { "hostkey.add" };
-        audit::note(event, &[("user", &self.user.to_string()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
+        let event = match (&written, replace) {
+            (Err(_), _) => "hostkey.failed",
+            (Ok(()), true) => "hostkey.replace",
+            (Ok(()), false) => "hostkey.add",
+        };
+        audit::note(event, &[("user", &self.user_name()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
         written.map_err(|error| log::error!("a host key cannot be stored: {error}")).is_ok()
     }
 }

@@ -1,15 +1,18 @@
 //! Who may come in: counts of connections in all, from one address, and of strangers. A place is given back when its holder ends.
 
+use crate::web::Proxies;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     pub total: usize,
     pub per_address: usize,
     /// Strangers: connections that have not (yet) shown a good cookie. They never take the last places from users.
     pub anonymous: usize,
+    /// Behind each of these may be a whole town: `per_address` is not for them.
+    pub proxies: Proxies,
 }
 
 #[derive(Default)]
@@ -48,13 +51,19 @@ impl Admission {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// In all, and strangers.
+    pub fn crowd(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.total, counts.anonymous)
+    }
+
     pub fn admit(self: &Arc<Admission>, peer: IpAddr) -> Option<Place> {
         let origin = origin(peer);
         let mut counts = self.counts();
         let from_there = counts.by_address.get(&origin).copied().unwrap_or_default();
         let full = counts.total >= self.limits.total
             || counts.anonymous >= self.limits.anonymous
-            || from_there >= self.limits.per_address;
+            || (from_there >= self.limits.per_address && !self.limits.proxies.trusts(peer.to_canonical()));
         if full {
             return None;
         }
@@ -99,7 +108,7 @@ mod tests {
 
     #[test]
     fn each_count_has_its_limit_and_a_place_is_given_back() {
-        let door = Admission::new(Limits { total: 5, per_address: 2, anonymous: 3 });
+        let door = Admission::new(limits(5, 2, 3));
         let first = door.admit(from(1)).unwrap();
         let mut second = door.admit(from(1)).unwrap();
         assert!(door.admit(from(1)).is_none(), "two from one address");
@@ -119,9 +128,23 @@ mod tests {
         assert_eq!(door.counts().by_address.len(), 2, "nothing is remembered of who has gone");
     }
 
+    fn limits(total: usize, per_address: usize, anonymous: usize) -> Limits {
+        Limits { total, per_address, anonymous, proxies: Proxies::default() }
+    }
+
+    /// The story: behind nginx everybody shared its 128 places, so that one stranger with 128 tabs shut out the household.
+    #[test]
+    fn a_trusted_proxy_is_not_one_customer() {
+        let proxies = Proxies::parse(&["10.0.0.1".into()]).unwrap();
+        let door = Admission::new(Limits { proxies, ..limits(5, 1, 4) });
+        let held: Vec<Place> = (0..4).filter_map(|_| door.admit("::ffff:10.0.0.1".parse().unwrap())).collect();
+        assert_eq!(held.len(), 4);
+        assert!(door.admit(from(1)).is_none(), "strangers are counted all the same");
+    }
+
     #[test]
     fn a_customer_of_ipv6_is_one_address() {
-        let door = Admission::new(Limits { total: 9, per_address: 1, anonymous: 9 });
+        let door = Admission::new(limits(9, 1, 9));
         let _one = door.admit("2001:db8:0:1::1".parse().unwrap()).unwrap();
         assert!(door.admit("2001:db8:0:1:ffff::".parse().unwrap()).is_none());
         let _two = door.admit("2001:db8:0:2::1".parse().unwrap()).unwrap();

@@ -55,8 +55,11 @@ impl OwnCertificates {
         if !own.path("ca.key").exists() || !own.path("ca.pem").exists() {
             own.make_ca(now)?;
         }
-        if own.is_due(now) {
-            own.make_leaf(now)?;
+        // A disk that is full when the box gets another address is no reason not to start with the certificate there is.
+        if own.is_due(now)
+            && let Err(error) = own.make_leaf(now)
+        {
+            log::error!("the certificate is kept as it was: {error}");
         }
         let certified = own.load().or_else(|_| own.make_leaf(now).and_then(|()| own.load()))?;
         Ok((own, certified))
@@ -118,12 +121,15 @@ impl OwnCertificates {
         let issuer = Issuer::from_params(&issuer_params, &ca_key);
         let certificate = leaf_params(&leaf)?.signed_by(&key, &issuer).map_err(failed)?;
         let chain = certificate.pem() + &self.ca_pem()?;
-        // leaf.json goes first and comes last: after a power cut in between, everything is made anew.
-        let _ = fs::remove_file(self.path("leaf.json"));
-        write(&self.path("leaf.key"), Zeroizing::new(key.serialize_pem()).as_bytes())?;
-        write(&self.path("leaf.pem"), chain.as_bytes())?;
         let facts = serde_json::to_vec(&leaf).map_err(failed)?;
-        write(&self.path("leaf.json"), &facts)?;
+        let (key_path, chain_path, facts_path) = (self.path("leaf.key"), self.path("leaf.pem"), self.path("leaf.json"));
+        // All are on the disk before any takes its place: a full disk leaves the old ones.
+        let key = Beside::write(&key_path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        let chain = Beside::write(&chain_path, chain.as_bytes())?;
+        let facts = Beside::write(&facts_path, &facts)?;
+        // leaf.json goes first and comes last: after a power cut in between, everything is made anew.
+        let _ = fs::remove_file(&facts_path);
+        key.put_in_place().and_then(|()| chain.put_in_place()).and_then(|()| facts.put_in_place())?;
         log::info!("made a certificate for {}", leaf.names.iter().cloned().collect::<Vec<_>>().join(", "));
         Ok(())
     }
@@ -207,17 +213,35 @@ pub fn fingerprint(certified: &CertifiedKey) -> String {
 
 /// Whole or not at all, and nobody else's to read.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let beside = path.with_extension(format!("{}.new", random::Id::random()));
-    let written = File::options().write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+    Beside::write(path, bytes)?.put_in_place()
+}
+
+/// A file that is whole, under another name.
+struct Beside<'a> {
+    path: &'a Path,
+    beside: PathBuf,
+}
+
+impl Beside<'_> {
+    fn write<'a>(path: &'a Path, bytes: &[u8]) -> Result<Beside<'a>, String> {
+        let file = Beside { path, beside: path.with_extension(format!("{}.new", random::Id::random())) };
+        let written = File::options().write(true).create_new(true).mode(0o600).open(&file.beside);
+        written.and_then(|mut to| to.write_all(bytes).and_then(|()| to.sync_all())).map_err(told(path))?;
+        Ok(file)
     }
-    written.map_err(told(path))
+
+    fn put_in_place(self) -> Result<(), String> {
+        let synced = |dir: &Path| File::open(dir)?.sync_all();
+        let placed = fs::rename(&self.beside, self.path);
+        placed.and_then(|()| self.path.parent().map_or(Ok(()), synced)).map_err(told(self.path))
+    }
+}
+
+/// Whatever did not take its place goes.
+impl Drop for Beside<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +287,21 @@ mod tests {
         for file in fs::read_dir(dir.path().join("tls")).unwrap().flatten() {
             assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", file.path());
         }
+    }
+
+    /// The story: a leaf that could not be made anew, for want of space, kept the box from starting with the good one it had.
+    #[test]
+    fn a_leaf_that_cannot_be_made_leaves_the_one_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = at(BUILT_AFTER + 300 * DAY);
+        let (_, first) = OwnCertificates::open(dir.path(), &[], &now).unwrap();
+        let tls = dir.path().join("tls");
+        let before = fs::read_dir(&tls).unwrap().count();
+        fs::write(tls.join("ca.key"), "no key").unwrap();
+        let (own, kept) = OwnCertificates::open(dir.path(), &["other.example".into()], &now).unwrap();
+        assert_eq!(fingerprint(&kept), fingerprint(&first));
+        assert!(own.renew_if_due(&now).is_err());
+        assert_eq!(fs::read_dir(&tls).unwrap().count(), before, "nothing is left beside them");
     }
 
     #[test]

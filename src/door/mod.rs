@@ -8,22 +8,24 @@ mod own_names;
 mod redirect;
 mod tls;
 
-use crate::clock::{self, Now};
+use crate::clock::{self, Instant, Now};
 use crate::limits;
+use crate::web::Proxies;
 use crate::wire::Wire;
 use admission::{Admission, Limits, Place};
 use certificates::OwnCertificates;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use tls::Tls;
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub connections: usize,
     pub connections_per_address: usize,
     pub connections_anonymous: usize,
+    /// Through a proxy everybody comes from one address.
+    pub proxies: Proxies,
     pub data_dir: PathBuf,
 }
 
@@ -74,6 +78,7 @@ pub struct Door {
     names: Vec<String>,
     source: Source,
     certificate: Arc<Certificate>,
+    renewal_failed: Mutex<Option<Instant>>,
     tls: Arc<ServerConfig>,
     admission: Arc<Admission>,
     /// A byte on the one end ends the loop that waits at the other.
@@ -107,10 +112,12 @@ impl Door {
             source,
             tls: Arc::new(tls_config(certificate.clone())?),
             certificate,
+            renewal_failed: Mutex::new(None),
             admission: Admission::new(Limits {
                 total: settings.connections,
                 per_address: settings.connections_per_address,
                 anonymous: settings.connections_anonymous,
+                proxies: settings.proxies,
             }),
             stop: UnixStream::pair().map_err(|error| error.to_string())?,
         })
@@ -118,6 +125,11 @@ impl Door {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connections there are, and how many of them are strangers'.
+    pub fn crowd(&self) -> (usize, usize) {
+        self.admission.crowd()
     }
 
     /// SHA-256 of the certificate in use.
@@ -149,11 +161,21 @@ impl Door {
     /// A new leaf before the old one ends, or when the box has another address.
     pub fn renew_if_due(&self, now: &Now) {
         let Source::Own(own) = &self.source else { return };
-        match own.renew_if_due(now) {
-            Ok(Some(renewed)) => self.certificate.change(renewed),
-            Ok(None) => {}
-            Err(error) => log::error!("the certificate is kept as it was: {error}"),
+        let mut failed = self.renewal_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| now.since_boot.saturating_duration_since(at) < limits::RENEW_AGAIN) {
+            return;
         }
+        *failed = match own.renew_if_due(now) {
+            Ok(None) => None,
+            Ok(Some(renewed)) => {
+                self.certificate.change(renewed);
+                None
+            }
+            Err(error) => {
+                log::error!("the certificate is kept as it was: {error}");
+                Some(now.since_boot)
+            }
+        };
     }
 
     /// Ends [`Door::run`]. Connections that are there go on.
@@ -163,11 +185,12 @@ impl Door {
 
     /// The loop every connection begins in.
     pub fn run(&self, serve: Serve) {
+        // One from each at a time: a flood of connections must neither hide the order to stop nor keep the other port waiting.
         while self.wait() {
-            while let Some(stream) = accept(&self.listener) {
+            if let Some(stream) = accept(&self.listener) {
                 self.let_in(stream, Service::Page(serve.clone()));
             }
-            while let Some(stream) = self.redirector.as_ref().and_then(accept) {
+            if let Some(stream) = self.redirector.as_ref().and_then(accept) {
                 self.let_in(stream, Service::Redirect(self.address.port()));
             }
         }
@@ -179,7 +202,7 @@ impl Door {
         fds.extend(self.redirector.as_ref().map(|listener| PollFd::new(listener, PollFlags::IN)));
         match poll(&mut fds, None) {
             Ok(_) => fds[0].revents().is_empty(),
-            Err(rustix::io::Errno::INTR) => true,
+            Err(Errno::INTR) => true,
             Err(error) => {
                 log::error!("waiting for connections: {error}");
                 thread::sleep(limits::ACCEPT_PAUSE);
@@ -225,9 +248,22 @@ fn live(stream: TcpStream, place: Place, tls: &Arc<ServerConfig>, service: Servi
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let told = |error: io::Error| format!("cannot listen on {address}: {error}");
-    let listener = TcpListener::bind(address).map_err(told)?;
+    let listener = bind(address, TcpListener::bind).map_err(told)?;
     listener.set_nonblocking(true).map_err(told)?;
     Ok(listener)
+}
+
+/// `[::]` is the default and takes IPv4 too. A router's kernel may have been built without IPv6: there it means `0.0.0.0`.
+fn bind(address: SocketAddr, bind: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<TcpListener> {
+    let everywhere = address.is_ipv6() && address.ip().is_unspecified();
+    match bind(address) {
+        Err(error) if everywhere && no_ipv6(&error) => bind((Ipv4Addr::UNSPECIFIED, address.port()).into()),
+        outcome => outcome,
+    }
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
 /// None: nobody is there now. Out of file descriptors or memory: a pause, so that somebody can close something, and then on.

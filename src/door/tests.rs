@@ -1,6 +1,6 @@
 use super::*;
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,6 +14,7 @@ fn settings(dir: &TempDir) -> Settings {
         connections: 3,
         connections_per_address: 3,
         connections_anonymous: 3,
+        proxies: Proxies::default(),
         data_dir: dir.path().into(),
     }
 }
@@ -157,4 +158,18 @@ fn the_owner_s_certificate_is_read_again_and_a_bad_one_changes_nothing() {
     std::fs::copy(file(&next, "leaf.key"), &key).unwrap();
     door.reload().unwrap();
     assert_ne!(door.fingerprint(), first);
+}
+
+/// The story: on a router whose kernel has no IPv6 the default address could not be bound, and the box did not start.
+#[test]
+fn without_ipv6_the_default_address_is_ipv4_s() {
+    let without = |address: SocketAddr| match address.is_ipv6() {
+        true => Err(Errno::AFNOSUPPORT.into()),
+        false => TcpListener::bind(address),
+    };
+    let anywhere = bind("[::]:0".parse().unwrap(), without).unwrap();
+    assert_eq!(anywhere.local_addr().unwrap().ip(), Ipv4Addr::UNSPECIFIED);
+    assert!(bind("[::1]:0".parse().unwrap(), without).is_err(), "an address that was chosen is not another");
+    let taken = |_: SocketAddr| Err::<TcpListener, _>(Errno::ADDRINUSE.into());
+    assert_eq!(bind("[::]:0".parse().unwrap(), taken).unwrap_err().kind(), ErrorKind::AddrInUse);
 }

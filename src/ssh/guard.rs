@@ -121,7 +121,8 @@ impl Handler for Guard {
                 if matches!(error, Error::NoAuthMethod) {
                     self.inbox.refused_all_methods();
                 }
-                let ordinary = matches!(error, Error::Disconnect | Error::HUP);
+                // A connection that breaks is one that was closed: the host's machine went down, or the network did.
+                let ordinary = matches!(error, Error::Disconnect | Error::HUP | Error::IO(_));
                 self.inbox.over(None, (!ordinary).then(|| error.to_string()));
                 Err(error)
             }

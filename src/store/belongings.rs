@@ -25,7 +25,30 @@ impl Store {
 
     /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
     pub fn put_host(&self, user: Id, host: &Host, most: usize) -> Result<(), StoreError> {
-        self.put_belonging(HOST, user, host.id, host, most)
+        let _turn = self.my_turn();
+        let host = self.with_own_credential(user, host.clone())?;
+        self.put_in_turn(HOST, user, host.id, &host, most)
+    }
+
+    /// What its owner changed of it; when it was made and last used stays. None: there is no such host (any more).
+    pub fn replace_host(&self, user: Id, host: Host) -> Result<Option<Host>, StoreError> {
+        let _turn = self.my_turn();
+        let mut plan = Plan::default();
+        let place = key(HOST, &[user, host.id]);
+        let Some(old) = self.records.watch::<Host>(&mut plan, &place)? else { return Ok(None) };
+        let host = Host { created: old.created, last_used: old.last_used, ..self.with_own_credential(user, host)? };
+        self.records.put(&mut plan, place, &host)?;
+        Ok(self.records.commit(&plan)?.then_some(host))
+    }
+
+    /// A credential may be deleted between the check of a request and its turn: then the host asks every time, as all others do.
+    fn with_own_credential(&self, user: Id, mut host: Host) -> Result<Host, StoreError> {
+        if let Some(id) = host.credential_id
+            && self.credential(user, id)?.is_none()
+        {
+            host.credential_id = None;
+        }
+        Ok(host)
     }
 
     pub fn delete_host(&self, user: Id, id: Id) -> Result<bool, StoreError> {
@@ -62,7 +85,8 @@ impl Store {
 
     /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
     pub fn put_credential(&self, user: Id, credential: &Credential, most: usize) -> Result<(), StoreError> {
-        self.put_belonging(CREDENTIAL, user, credential.id, credential, most)
+        let _turn = self.my_turn();
+        self.put_in_turn(CREDENTIAL, user, credential.id, credential, most)
     }
 
     pub fn rename_credential(&self, user: Id, id: Id, label: &str) -> Result<Option<Credential>, StoreError> {
@@ -101,7 +125,7 @@ impl Store {
         self.records.commit(&plan).map(drop)
     }
 
-    fn put_belonging(
+    fn put_in_turn(
         &self,
         table: &str,
         user: Id,
@@ -109,7 +133,6 @@ impl Store {
         value: &impl Serialize,
         most: usize,
     ) -> Result<(), StoreError> {
-        let _turn = self.my_turn();
         let place = key(table, &[user, id]);
         let own = self.records.engine.range(&key(table, &[user]))?;
         if own.len() >= most && !own.iter().any(|(key, _)| *key == place) {

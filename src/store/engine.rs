@@ -5,10 +5,11 @@ use super::StoreError;
 use crate::limits;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 pub type Pair = (Vec<u8>, Vec<u8>);
 
@@ -33,19 +34,69 @@ pub trait Engine: Send + Sync {
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
-pub struct Redb(Database);
+/// redb takes no call after a read or write of its file has failed: a disk that was full for a moment would end the service. So the
+/// file is opened again, which shows the last transaction that was committed.
+pub struct Redb {
+    path: PathBuf,
+    /// None while it could not be opened again.
+    open: RwLock<Open>,
+}
+
+struct Open {
+    database: Option<Database>,
+    /// How often it was opened: whoever waited to open it sees that somebody else did.
+    times: u64,
+}
 
 impl Redb {
     /// Opens or makes the file. A file that was altered since we wrote it fails here, instead of being believed.
     pub fn open(path: &Path) -> Result<Redb, StoreError> {
         create_private(path)?;
-        let database = guarded(|| {
-            let mut builder = Database::builder();
-            builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
-            builder.create(path).map_err(opening)
-        })?;
-        Ok(Redb(database))
+        let open = Open { database: Some(open(path)?), times: 1 };
+        Ok(Redb { path: path.to_owned(), open: RwLock::new(open) })
     }
+
+    /// Does the work, and if the engine had given up before, opens the file again and does it then: nothing of it was done.
+    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (outcome, times) = self.try_with(&work);
+        match outcome {
+            Err(StoreError::GaveUp) => {
+                self.open_again(times)?;
+                self.try_with(&work).0
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn try_with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> (Result<T, StoreError>, u64) {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let outcome = match &open.database {
+            Some(database) => guarded(|| work(database)),
+            None => Err(StoreError::GaveUp),
+        };
+        (outcome, open.times)
+    }
+
+    fn open_again(&self, times: u64) -> Result<(), StoreError> {
+        let mut now = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if now.times != times {
+            return Ok(());
+        }
+        // The old one first: it holds the file's lock.
+        now.database = None;
+        now.database = Some(open(&self.path)?);
+        now.times += 1;
+        log::warn!("the database was opened again after an error of the disk");
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Database, StoreError> {
+    guarded(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
+        builder.create(path).map_err(opening)
+    })
 }
 
 /// redb would make the file with whatever umask there is.
@@ -68,7 +119,7 @@ fn storage(error: StorageError) -> StoreError {
     match error {
         StorageError::Io(error) if error.kind() == ErrorKind::InvalidData => StoreError::Damaged(error.to_string()),
         StorageError::Io(error) => StoreError::Io(error),
-        StorageError::PreviousIo => StoreError::Io(io::Error::other("an earlier write failed; restart the box")),
+        StorageError::PreviousIo => StoreError::GaveUp,
         error => StoreError::Damaged(error.to_string()),
     }
 }
@@ -81,8 +132,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 
 impl Engine for Redb {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| {
-            let reading = self.0.begin_read().map_err(redb::Error::from)?;
+        self.with(|database| {
+            let reading = database.begin_read().map_err(redb::Error::from)?;
             match reading.open_table(RECORDS) {
                 Ok(table) => Ok(table.get(key).map_err(storage)?.map(|value| value.value().to_vec())),
                 Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -92,8 +143,8 @@ impl Engine for Redb {
     }
 
     fn range(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError> {
-        guarded(|| {
-            let reading = self.0.begin_read().map_err(redb::Error::from)?;
+        self.with(|database| {
+            let reading = database.begin_read().map_err(redb::Error::from)?;
             let table = match reading.open_table(RECORDS) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
@@ -112,8 +163,8 @@ impl Engine for Redb {
     }
 
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {
-        guarded(|| {
-            let writing = self.0.begin_write().map_err(redb::Error::from)?;
+        self.with(|database| {
+            let writing = database.begin_write().map_err(redb::Error::from)?;
             {
                 let mut table = writing.open_table(RECORDS).map_err(redb::Error::from)?;
                 for (key, wanted) in conditions {

@@ -8,10 +8,12 @@ mod format;
 mod hostkeys;
 mod invites;
 mod records;
+mod snapshot;
 mod table;
 mod users;
 
 pub use records::{Credential, CredentialKind, Host, Invite, KnownHostKey, Reset, Role, User};
+pub use snapshot::{Contents, Snapshot};
 
 use crate::secret::Key32;
 use engine::Redb;
@@ -39,6 +41,8 @@ pub enum StoreError {
     /// The file, or one record in it, is not as we wrote it.
     Damaged(String),
     Io(io::Error),
+    /// The engine takes no calls after an earlier error of the disk.
+    GaveUp,
 }
 
 impl fmt::Display for StoreError {
@@ -57,6 +61,7 @@ impl fmt::Display for StoreError {
             }
             StoreError::Damaged(what) => write!(out, "the database is damaged ({what}); restore a backup"),
             StoreError::Io(error) => write!(out, "the database: {error}"),
+            StoreError::GaveUp => out.write_str("the database cannot be used since an error of the disk"),
         }
     }
 }

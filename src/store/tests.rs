@@ -305,6 +305,65 @@ proptest! {
     }
 }
 
+/// The story: a change of a host read it, and wrote it back after somebody had deleted it or its credential.
+#[test]
+fn a_change_does_not_bring_back_what_was_deleted() {
+    let (_dir, _key, store) = fresh();
+    let ada = user("ada");
+    let login = credential(ada.id);
+    store.put_credential(ada.id, &login, 9).unwrap();
+    let asked = Host { credential_id: Some(login.id), ..host("a") };
+    store.put_host(ada.id, &asked, 9).unwrap();
+    store.touch_host(ada.id, asked.id, 77).unwrap();
+    let changed = Host { label: "b".into(), created: 99, ..asked.clone() };
+    let there = store.replace_host(ada.id, changed.clone()).unwrap().unwrap();
+    assert_eq!(there, Host { created: 1, last_used: Some(77), ..changed.clone() });
+    assert_eq!(store.host(ada.id, asked.id).unwrap(), Some(there));
+    store.delete_credential(ada.id, login.id).unwrap();
+    assert_eq!(store.replace_host(ada.id, changed.clone()).unwrap().unwrap().credential_id, None);
+    let late = Host { credential_id: Some(login.id), ..host("late") };
+    store.put_host(ada.id, &late, 9).unwrap();
+    assert_eq!(store.host(ada.id, late.id).unwrap().unwrap().credential_id, None);
+    store.delete_host(ada.id, late.id).unwrap();
+    store.delete_host(ada.id, asked.id).unwrap();
+    assert!(store.replace_host(ada.id, changed).unwrap().is_none() && store.hosts(ada.id).unwrap().is_empty());
+}
+
+#[test]
+fn a_snapshot_is_checked_record_by_record_and_makes_the_same_store() {
+    let (_dir, key, store) = fresh();
+    let ada = user("ada");
+    store.add_user(&ada).unwrap();
+    store.put_host(ada.id, &host("a"), 9).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.check(key.clone()).unwrap(), Contents { format: 1, records: 4, users: 1 });
+    assert!(matches!(snapshot.check(random::key()), Err(StoreError::Damaged(_))));
+    for at in 0..snapshot.0.len() {
+        let mut changed = snapshot.clone();
+        *changed.0[at].1.last_mut().unwrap() ^= 1;
+        assert!(matches!(changed.check(key.clone()), Err(StoreError::Damaged(_))), "record {at}");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    snapshot.clone().write(elsewhere.path()).unwrap();
+    assert!(matches!(snapshot.write(elsewhere.path()), Err(StoreError::Exists)));
+    let again = Store::open(elsewhere.path(), key).unwrap();
+    assert_eq!(again.hosts(ada.id).unwrap().len(), 1);
+    assert_eq!(again.user_by_name("ada").unwrap().unwrap().id, ada.id);
+}
+
+#[test]
+fn a_snapshot_of_a_newer_format_is_refused() {
+    let (_dir, key, store) = fresh();
+    let mut plan = Plan::default();
+    store.records.put(&mut plan, key_of_format(), &serde_json::json!({"format": 2})).unwrap();
+    store.records.commit(&plan).unwrap();
+    assert!(matches!(store.snapshot().unwrap().check(key), Err(StoreError::Newer(2))));
+}
+
+fn key_of_format() -> Vec<u8> {
+    key("format", &[])
+}
+
 #[test]
 fn discarded_credentials_leave_their_hosts_and_everybody_elses_alone() {
     let (_dir, _key, store) = fresh();

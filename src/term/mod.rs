@@ -110,7 +110,13 @@ impl Attendance {
     fn attend(&mut self) -> Result<(), Parting> {
         loop {
             self.flush()?;
+            // Every turn, not only after a wait: who always has something to say or to read never waits.
+            self.look_at_the_clock()?;
             let heard = self.listen()?;
+            if heard == Heard::Full {
+                // We do not listen, so its silence says nothing.
+                self.heard_at = Instant::now();
+            }
             if self.flushed {
                 match self.tell()? {
                     Told::Something => continue,
@@ -208,12 +214,22 @@ impl Attendance {
 
     /// Sleeps until the browser, the session or a deadline needs something.
     fn wait(&mut self, read: bool) -> Result<(), Parting> {
-        let until = self.next_ping.min(self.heard_at + limits::WS_SILENT);
+        let silent = self.heard_at + limits::WS_SILENT;
+        let until = if self.flushed { self.next_ping.min(silent) } else { silent };
         let ready = wire::wait(&*self.socket.get_ref().0, read, Some(self.viewer.bell()), until)
             .map_err(|error| Parting::Gone(error.to_string()))?;
         if ready.bell {
             self.viewer.silence_bell();
         }
+        // Not asked for: it is reset. Waiting again would return at once, again and again.
+        if ready.read && !read {
+            return Err(Parting::Gone("reset".into()));
+        }
+        Ok(())
+    }
+
+    /// What time alone decides: the end of the sign-in session, silence, pings.
+    fn look_at_the_clock(&mut self) -> Result<(), Parting> {
         let now = Instant::now();
         if !self.login.is_alive(now) {
             return Err(Parting::Close(CloseCode::Policy, "signed out"));
@@ -221,12 +237,11 @@ impl Attendance {
         if now >= self.heard_at + limits::WS_SILENT {
             return Err(Parting::Close(CloseCode::Policy, "silent for too long"));
         }
-        if now >= self.next_ping {
+        // A browser that takes nothing gets no pings on top; its silence will tell. One that reads a stream gets its ping as soon as
+        // everything before it has left.
+        if now >= self.next_ping && self.flushed {
             self.next_ping = now + limits::WS_PING;
-            // A browser that takes nothing gets no pings on top; its silence will tell.
-            if self.flushed {
-                self.send(Message::Ping(Default::default()))?;
-            }
+            self.send(Message::Ping(Default::default()))?;
         }
         Ok(())
     }
@@ -247,6 +262,24 @@ impl Attendance {
             }
         }
         self.socket.get_mut().0.close();
+        self.read_away(until);
+    }
+
+    /// What the browser still sends: closing over it would reset the connection, and the last words with it.
+    fn read_away(&mut self, until: Instant) {
+        let mut piece = [0; limits::WS_READ_BUFFER_BYTES];
+        let mut left = 2 * limits::INPUT_QUEUE_BYTES;
+        let wire = &mut self.socket.get_mut().0;
+        while left > 0 && Instant::now() < until {
+            match wire.read(&mut piece) {
+                Ok(count) if count > 0 => left = left.saturating_sub(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => match wire::wait(&**wire, true, None, until) {
+                    Ok(ready) if !ready.timed_out() => {}
+                    _ => return,
+                },
+                _ => return,
+            }
+        }
     }
 }
 
@@ -274,5 +307,144 @@ fn parting(error: Error) -> Parting {
         }
         Error::Protocol(_) => Parting::Close(CloseCode::Protocol, "broken frame"),
         error => Parting::Gone(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::logins::{Logins, for_tests};
+    use crate::bridge::Session;
+    use crate::bridge::session::Facts;
+    use crate::random::Id;
+    use crate::ssh;
+    use rustix::net::sockopt;
+    use std::net::{IpAddr, TcpListener, TcpStream};
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::time::Duration;
+
+    /// A wire without TLS.
+    struct Plain(TcpStream);
+
+    impl Read for Plain {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for Plain {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Wire for Plain {
+        fn fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+
+        fn peer(&self) -> IpAddr {
+            [127, 0, 0, 1].into()
+        }
+
+        fn owes(&self) -> bool {
+            false
+        }
+
+        fn signed_in(&mut self) {}
+
+        fn close(&mut self) {
+            let _ = self.0.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    struct Scene {
+        browser: TcpStream,
+        end: Attendance,
+        session: Arc<Session>,
+        logins: Logins,
+    }
+
+    fn scene() -> Scene {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let ours = listener.accept().unwrap().0;
+        ours.set_nonblocking(true).unwrap();
+        let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
+        let facts = Facts { id: Id::random(), owner: Id::random(), host_id: None, destination, started: 0 };
+        let session = Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()));
+        let viewer = Viewer::attach(session.clone(), None).unwrap().unwrap().0;
+        let logins = Logins::new(for_tests::HOUR, for_tests::HOUR);
+        let (login, _) = for_tests::begin(&logins, &for_tests::somebody("ada"), Instant::now());
+        Scene { browser, end: Attendance::new(Box::new(Plain(ours)), viewer, login), session, logins }
+    }
+
+    /// The story: only a turn that found nothing to do looked whether the browser was still signed in. One that never stopped
+    /// sending stayed for ever.
+    #[test]
+    fn a_browser_that_never_stops_sending_is_signed_out_too() {
+        let Scene { mut browser, mut end, logins, .. } = scene();
+        // An empty masked text message would be refused; a pong is not, and asks for nothing.
+        let flood = [0x8a, 0x80, 1, 2, 3, 4].repeat(1000);
+        let sending = std::thread::spawn(move || {
+            let until = Instant::now() + Duration::from_secs(8);
+            while Instant::now() < until && browser.write_all(&flood).is_ok() {}
+        });
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let attending = scope.spawn(|| {
+                let parting = end.attend();
+                drop(end);
+                parting
+            });
+            std::thread::sleep(Duration::from_millis(200));
+            logins.end_where(|_| true);
+            assert!(matches!(attending.join().unwrap(), Err(Parting::Close(CloseCode::Policy, "signed out"))));
+        });
+        assert!(begun.elapsed() < Duration::from_secs(7), "it was let go only when it stopped");
+        sending.join().unwrap();
+    }
+
+    /// The story: with the input queue full the browser is not read, and when it was reset just then, waiting for it returned at
+    /// once, again and again, until the next ping.
+    #[test]
+    fn a_reset_while_input_waits_ends_the_visit() {
+        let Scene { browser, mut end, session, .. } = scene();
+        while end.viewer.takes_input() {
+            end.viewer.input(vec![b'x'; 1024]);
+        }
+        while !matches!(end.tell(), Ok(Told::Nothing)) {}
+        end.flush().unwrap_or_else(|_| panic!("the browser is there"));
+        sockopt::set_socket_linger(&browser, Some(Duration::ZERO)).unwrap();
+        drop(browser);
+        let begun = Instant::now();
+        assert!(matches!(end.attend(), Err(Parting::Gone(_))));
+        assert!(begun.elapsed() < limits::WS_PING / 2 && session.summary().viewers == 1);
+    }
+
+    /// The story: what was typed while the shell ended lay unread, so that closing reset the connection, and some browsers threw the
+    /// last words away with it.
+    #[test]
+    fn the_last_words_arrive_although_something_was_typed() {
+        let Scene { mut browser, mut end, .. } = scene();
+        browser.write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x']).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                end.say_goodbye(CloseCode::Normal, "");
+                drop(end);
+            });
+            let mut words = Vec::new();
+            browser.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+            browser.read_to_end(&mut words).unwrap();
+            assert_eq!(words[..2], [0x88, 2]);
+            // After a reset this would fail; ours reads it away until we close too.
+            assert!(browser.write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x']).is_ok());
+            drop(browser);
+        });
     }
 }

@@ -5,6 +5,7 @@ import { clear, h, icon } from './base/dom';
 import { loadSettings, lookBeforeSignIn } from './base/settings';
 import { t } from './base/text';
 import type { State } from './base/types';
+import { readLink, showNotices, showStage, showTokenPage } from './people/index';
 import { failingCard } from './start/common';
 import { showClaim, showSignIn } from './start/index';
 import { type Work, openWork } from './work/index';
@@ -21,13 +22,17 @@ async function boot(): Promise<void> {
     if (!state.claimed) return showClaim(root, state, () => void boot());
     const restarted = lastBoot !== '' && lastBoot !== state.boot;
     lastBoot = state.boot;
+    const link = readLink(location.hash);
+    if (link) return showTokenPage(root, state, link, () => void boot());
     if (!state.user) {
       showSignIn(root, state, () => void boot());
       if (restarted) sayRestarted();
       return;
     }
+    if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
     await loadSettings();
     work = await openWork(root, state, () => void boot());
+    void showNotices();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     clear(root);
@@ -42,6 +47,7 @@ function sayRestarted(): void {
 
 lookBeforeSignIn();
 api.whenSignedOut(() => void boot());
+window.addEventListener('hashchange', () => readLink(location.hash) && void boot());
 void boot();
 
 // Only the page itself is kept for when the box is away (T8); under a certificate that the browser does not know, it keeps nothing.

@@ -9,7 +9,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-const NAME: &str = "device.key";
+/// Its name in the data directory.
+pub const FILE: &str = "device.key";
 
 /// What makes a copied database worthless on its own.
 #[derive(Clone, Debug)]
@@ -19,12 +20,17 @@ impl DeviceKey {
     /// Reads `DIR/device.key`, or makes it if there is none. A file that is not as we made it is never replaced: with another
     /// key nothing in the database opens again.
     pub fn load_or_make(dir: &Path) -> Result<DeviceKey, VaultError> {
-        let path = dir.join(NAME);
+        let path = dir.join(FILE);
         match File::open(&path) {
             Ok(file) => read(file, &path),
             Err(error) if error.kind() == ErrorKind::NotFound => make(dir, &path),
             Err(error) => Err(VaultError::Io(error)),
         }
+    }
+
+    /// One that was brought back from a backup. None: it is none.
+    pub fn from_backup(bytes: &[u8]) -> Option<DeviceKey> {
+        bytes.try_into().ok().map(|bytes| DeviceKey(Key32::new(bytes)))
     }
 
     /// One key for one purpose of the device's own.
@@ -50,7 +56,7 @@ fn read(mut file: File, path: &Path) -> Result<DeviceKey, VaultError> {
 /// Whole or not at all: written beside, synced, then linked into place. `link` fails if another process was first.
 fn make(dir: &Path, path: &Path) -> Result<DeviceKey, VaultError> {
     let key = random::key();
-    let beside = dir.join(format!(".{NAME}.{}", random::Id::random()));
+    let beside = dir.join(format!(".{FILE}.{}", random::Id::random()));
     let written =
         write(&beside, &key).and_then(|()| fs::hard_link(&beside, path)).and_then(|()| File::open(dir)?.sync_all());
     let _ = fs::remove_file(&beside);
@@ -79,14 +85,14 @@ mod tests {
         let again = DeviceKey::load_or_make(dir.path()).unwrap();
         assert_eq!(first.derive("x").expose(), again.derive("x").expose());
         assert_ne!(first.derive("x").expose(), first.derive("y").expose());
-        assert_eq!(fs::metadata(dir.path().join(NAME)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(dir.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
     fn a_short_or_open_file_is_refused_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(NAME);
+        let path = dir.path().join(FILE);
         fs::write(&path, [7; 31]).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(

@@ -8,7 +8,7 @@
 
 mod device;
 
-pub use device::DeviceKey;
+pub use device::{DeviceKey, FILE as DEVICE_KEY_FILE};
 
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
@@ -111,6 +111,15 @@ fn open(key: &Key32, place: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>
     let cipher = XChaCha20Poly1305::new(key.expose().into());
     let opened = cipher.decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: place });
     opened.map(Zeroizing::new).map_err(|_| VaultError::NotOpened)
+}
+
+/// Bytes of the box's own, not a user's, under a key that somebody remembers: a backup. The same form as [`Sealed`].
+pub fn seal_bytes(key: &Key32, place: &[u8], secret: &[u8]) -> Vec<u8> {
+    seal(key, place, secret).0
+}
+
+pub fn open_bytes(key: &Key32, place: &[u8], sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    open(key, place, &Sealed(sealed))
 }
 
 /// One key for one purpose, from a root that has enough entropy (HKDF-SHA256, RFC 5869).

@@ -2,7 +2,8 @@
 
 use super::head::Head;
 use crate::api::{Access, Method, Problem, Route};
-use crate::auth::logins::Login;
+use crate::auth::logins::{Login, Stage};
+use crate::store::Role;
 use std::net::IpAddr;
 
 const COOKIE: &str = "__Host-footbridge";
@@ -34,22 +35,48 @@ pub fn clear_cookie() -> String {
 
 /// Everything but what the handler itself must know.
 pub fn check(head: &Head, route: &Route, login: Option<&Login>) -> Result<(), Problem> {
-    let changes = route.method != Method::Get;
     match route.access {
         Access::Open => Ok(()),
         Access::Stranger => same_origin(head),
-        Access::User => {
-            let login = login.ok_or_else(Problem::not_signed_in)?;
-            if changes { same_origin(head).and_then(|()| csrf(head, login)) } else { Ok(()) }
+        Access::Half => ours(head, route, login.ok_or_else(Problem::not_signed_in)?),
+        Access::User => ours(head, route, whole(login)?),
+        Access::Administrator => {
+            let login = whole(login)?;
+            ours(head, route, login)?;
+            administrator(login)
         }
-        Access::Upgrade => login.ok_or_else(Problem::not_signed_in).and_then(|_| exact_origin(head)),
+        Access::Upgrade => whole(login).and_then(|_| exact_origin(head)),
+    }
+}
+
+/// B2: a half sign-in is nobody's, but is told what it owes.
+fn whole(login: Option<&Login>) -> Result<&Login, Problem> {
+    let login = login.ok_or_else(Problem::not_signed_in)?;
+    if login.stage() == Stage::Full { Ok(login) } else { Err(Problem::second_factor()) }
+}
+
+fn administrator(login: &Login) -> Result<(), Problem> {
+    match login.role {
+        Role::Administrator => Ok(()),
+        Role::User | Role::CommandOnly => {
+            Err(Problem::forbidden("This is for administrators.", "Ask an administrator of this box."))
+        }
+    }
+}
+
+/// What changes anything comes from our page and carries the token of its session.
+fn ours(head: &Head, route: &Route, login: &Login) -> Result<(), Problem> {
+    match route.method {
+        Method::Get => Ok(()),
+        Method::Post | Method::Put | Method::Delete => same_origin(head).and_then(|()| csrf(head, login)),
     }
 }
 
 /// Does taking this route mean that somebody is there (C3)? Reading is polling, and a ticket is what a page fetches by itself when the
 /// network comes back.
 pub fn is_use(route: &Route) -> bool {
-    route.access == Access::User && route.method != Method::Get && !route.path.ends_with("/ticket")
+    let is_persons = matches!(route.access, Access::Half | Access::User | Access::Administrator);
+    is_persons && route.method != Method::Get && !route.path.ends_with("/ticket")
 }
 
 fn wrong_origin() -> Problem {
@@ -100,7 +127,7 @@ fn csrf(head: &Head, login: &Login) -> Result<(), Problem> {
 mod tests {
     use super::*;
     use crate::api::ROUTES;
-    use crate::auth::logins::for_tests;
+    use crate::auth::logins::{Logins, for_tests};
     use proptest::prelude::*;
 
     fn route(access: Access, changes: bool) -> &'static Route {
@@ -155,6 +182,35 @@ mod tests {
         assert_eq!(code(&head(ours, None, token), change, None), "not_signed_in");
         assert_eq!(code(&head(ours, None, None), change, Some(&mine)), "wrong_csrf");
         assert_eq!(code(&head(ours, None, Some(&other.csrf)), change, Some(&mine)), "wrong_csrf");
+        // A half sign-in takes its next step and nothing else; and its token is its own.
+        let (logins, user, now) =
+            (Logins::new(for_tests::HOUR, for_tests::HOUR), for_tests::somebody("ada"), std::time::Instant::now());
+        for stage in [Stage::Factor, Stage::Enrol, Stage::Recovered] {
+            let (half, _) = for_tests::begin_at(&logins, &user, stage, now);
+            let step = route(Access::Half, true);
+            assert_eq!(code(&head(ours, None, Some(&half.csrf)), step, Some(&half)), "");
+            assert_eq!(code(&head(ours, None, None), step, Some(&half)), "wrong_csrf");
+            assert_eq!(code(&head(ours, None, token), step, Some(&half)), "wrong_csrf");
+            assert_eq!(code(&head(Some("https://evil"), None, Some(&half.csrf)), step, Some(&half)), "wrong_origin");
+            for route in ROUTES.iter().filter(|r| !matches!(r.access, Access::Open | Access::Stranger | Access::Half)) {
+                let refused = code(&head(ours, None, Some(&half.csrf)), route, Some(&half));
+                assert_eq!(refused, "second_factor", "{} at {stage:?}", route.path);
+            }
+        }
+        assert_eq!(code(&head(ours, None, token), route(Access::Half, true), Some(&mine)), "");
+        assert_eq!(code(&head(ours, None, None), route(Access::Half, true), None), "not_signed_in");
+        // Administrators' routes: by role, and else as a user's.
+        let mut root = for_tests::somebody("root");
+        root.role = Role::Administrator;
+        let (root, _) = for_tests::begin(&logins, &root, now);
+        for changes in [false, true] {
+            let deed = route(Access::Administrator, changes);
+            assert_eq!(code(&head(ours, None, Some(&root.csrf)), deed, Some(&root)), "");
+            assert_eq!(code(&head(ours, None, token), deed, Some(&mine)), "forbidden");
+            assert_eq!(code(&head(ours, None, None), deed, None), "not_signed_in");
+        }
+        assert_eq!(code(&head(ours, None, token), route(Access::Administrator, true), Some(&root)), "wrong_csrf");
+        assert_eq!(code(&bare, route(Access::Administrator, true), Some(&root)), "wrong_origin");
         // The upgrade wants the Origin itself.
         assert_eq!(code(&head(ours, None, None), route(Access::Upgrade, false), Some(&mine)), "");
         assert_eq!(

@@ -77,6 +77,15 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
 }
 
+/// Can the last `fresh` bytes have changed what [`parse`] says? A head that drips in byte by byte must not be read from its beginning
+/// at every byte: 16 KiB would be read sixteen thousand times.
+pub fn is_worth_parsing(bytes: &[u8], fresh: usize) -> bool {
+    let (old, new) = bytes.split_at(bytes.len().saturating_sub(fresh));
+    let too_long =
+        bytes.len() > limits::HEAD_BYTES || (bytes.len() > limits::REQUEST_LINE_BYTES && !bytes.contains(&b'\n'));
+    old.is_empty() || new.contains(&b'\n') || too_long
+}
+
 /// Caps and line ends, before anything is parsed.
 fn check_bounds(bytes: &[u8]) -> Result<(), Bad> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
@@ -325,6 +334,18 @@ mod tests {
         let many = "A: b\r\n".repeat(limits::HEADERS);
         assert_eq!(refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{many}\r\n")), 431);
         assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: h\r\n"), Parsed::Incomplete);
+    }
+
+    #[test]
+    fn a_dripping_head_is_parsed_once_a_line() {
+        let head = format!("GET /{} HTTP/1.1\r\nHost: h\r\n{}\r\n", "x".repeat(4000), "A: bcdefgh\r\n".repeat(50));
+        let bytes = head.as_bytes();
+        let parsed = (1..=bytes.len()).filter(|end| is_worth_parsing(&bytes[..*end], 1)).count();
+        assert_eq!(parsed, head.matches('\n').count() + 1);
+        assert!(is_worth_parsing(bytes, bytes.len()) && is_worth_parsing(bytes, 2) && !is_worth_parsing(b"GET", 1));
+        assert!(is_worth_parsing(&[b'x'; limits::REQUEST_LINE_BYTES + 1], 1), "the cap of a line without an end");
+        let long = [b"GET / HTTP/1.1\r\nA: ".to_vec(), vec![b'x'; limits::HEAD_BYTES]].concat();
+        assert!(is_worth_parsing(&long, 1), "the cap of the head");
     }
 
     #[test]

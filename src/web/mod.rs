@@ -12,7 +12,7 @@ mod reply;
 pub use proxies::Proxies;
 
 use crate::api::{self, Context, Method, Problem, ROUTES, Route, Then};
-use crate::auth::logins::Login;
+use crate::auth::logins::{Login, Stage};
 use crate::bridge::Viewer;
 use crate::clock::{self, Now};
 use crate::limits;
@@ -142,8 +142,13 @@ impl Connection<'_> {
     }
 
     fn read_head(&mut self, until: Instant) -> io::Result<Result<Box<Head>, Bad>> {
+        let mut fresh = self.bytes.len();
         loop {
-            match head::parse(&self.bytes) {
+            let parsed = match head::is_worth_parsing(&self.bytes, fresh) {
+                true => head::parse(&self.bytes),
+                false => Parsed::Incomplete,
+            };
+            match parsed {
                 Parsed::Whole(head, length) => {
                     self.use_up(length);
                     return Ok(Ok(head));
@@ -153,7 +158,7 @@ impl Connection<'_> {
             }
             match self.read_more(until) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
+                Ok(count) => fresh = count,
                 Err(error) if error.kind() == ErrorKind::TimedOut && !self.bytes.is_empty() => {
                     return Ok(Err(Bad { status: 408, why: "The request took too long." }));
                 }
@@ -237,10 +242,13 @@ impl Connection<'_> {
 
     fn take(&mut self, head: &Head, route: &'static Route, id: Option<&str>, now: Now) -> io::Result<Outcome> {
         let cookie = guard::cookie(&head.cookie);
-        let login = cookie.and_then(|cookie| self.site.context.auth.find(cookie, &now));
+        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, &now));
         let stale_cookie = login.is_none() && head.cookie.contains("__Host-footbridge=");
         if let Some(login) = &login {
-            self.wire.signed_in();
+            // Half a sign-in is a stranger still where places for connections are counted.
+            if login.stage() == Stage::Full {
+                self.wire.signed_in();
+            }
             if guard::is_use(route) {
                 login.touch(now.since_boot);
             }
@@ -281,7 +289,8 @@ impl Connection<'_> {
     }
 
     fn attach(&mut self, head: &Head, request: &api::Request<'_>) -> Result<Outcome, Problem> {
-        let upgrade = head.upgrade.as_ref().ok_or_else(|| {
+        // RFC 6455, 4.1: an upgrade is a GET. A HEAD has no answer that could go on as a WebSocket.
+        let upgrade = head.upgrade.as_ref().filter(|_| head.verb == Some(Verb::Get)).ok_or_else(|| {
             let remedy = "If a proxy stands in between, it must pass the Upgrade and Connection headers on.";
             Problem { remedy: remedy.into(), ..Problem::bad_request("This route wants an upgrade to a WebSocket.") }
         })?;

@@ -15,7 +15,7 @@ impl Proxies {
             .map(Proxies)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|(network, prefix)| bits(*network, address).is_some_and(|same| same >= u32::from(*prefix)))
     }
 

@@ -1,1 +1,123 @@
-//! To come.
+//! However many come, the box lets in what it can serve: so many in all, from one address and of strangers; and when it runs out of
+//! file descriptors it waits and goes on.
+
+use crate::world::browser::{Browser, read_reply};
+use crate::world::footbridge::Footbridge;
+use crate::world::patience::until;
+use crate::world::tls::Tls;
+use crate::world::{ADA, claimed_with, raw};
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
+
+fn neighbour(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 7, number)
+}
+
+fn enters(browser: &Browser, number: u8) -> Option<Tls> {
+    raw::is_let_in(raw::tcp_from(neighbour(number), browser.address).ok()?, &browser.fingerprint)
+}
+
+/// A place is given back when the thread behind it notices, not at the very moment of the close.
+fn enters_soon(browser: &Browser, number: u8) -> Tls {
+    until("a free place", || enters(browser, number))
+}
+
+fn answers(stream: &mut Tls, browser: &Browser, cookie: Option<&str>) -> u16 {
+    let cookie = cookie.map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
+    let request = format!("GET /api/state HTTP/1.1\r\nHost: {}\r\n{cookie}\r\n", browser.address);
+    stream.write_all(request.as_bytes()).unwrap();
+    read_reply(stream, false).unwrap().status
+}
+
+#[test]
+fn one_address_takes_only_its_share() {
+    let (_box, browser) = claimed_with(&[("FOOTBRIDGE_CONNECTIONS_PER_ADDRESS", "4")]);
+    let mut mine: Vec<Tls> = (0..4).map(|_| enters_soon(&browser, 1)).collect();
+    assert!(enters(&browser, 1).is_none(), "the fifth of one address");
+    let mut other = enters(&browser, 2).expect("another address is let in");
+    assert_eq!(answers(&mut other, &browser, None), 200);
+    for stream in &mut mine {
+        assert_eq!(answers(stream, &browser, None), 200, "those inside are served");
+    }
+    mine.pop();
+    enters_soon(&browser, 1);
+}
+
+#[test]
+fn in_all_there_are_so_many_places() {
+    let settings = [("FOOTBRIDGE_CONNECTIONS", "8"), ("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "8")];
+    let (_box, browser) = claimed_with(&settings);
+    // The claiming browser's own connection would be the ninth.
+    let browser = {
+        let without_connection = browser.clone();
+        drop(browser);
+        without_connection
+    };
+    let mut all: Vec<Tls> = (0..8).map(|number| enters_soon(&browser, number)).collect();
+    assert!(enters(&browser, 20).is_none(), "the ninth");
+    assert_eq!(answers(&mut all[0], &browser, None), 200);
+    all.truncate(5);
+    let mut late = enters_soon(&browser, 21);
+    assert_eq!(answers(&mut late, &browser, None), 200);
+}
+
+#[test]
+fn strangers_never_take_the_last_places_from_users() {
+    let settings = [("FOOTBRIDGE_CONNECTIONS", "12"), ("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "4")];
+    let (_box, user) = claimed_with(&settings);
+    let cookie = user.cookie.clone();
+    // Each signed-in connection gives the stranger's place back, so more users than strangers fit.
+    let mut users: Vec<Tls> = (0..7)
+        .map(|number| enters_soon(&user, number))
+        .map(|mut stream| {
+            assert_eq!(answers(&mut stream, &user, cookie.as_deref()), 200);
+            stream
+        })
+        .collect();
+    let mut strangers: Vec<Tls> = Vec::new();
+    while strangers.len() < 5 {
+        match enters(&user, 100 + strangers.len() as u8) {
+            Some(stranger) => strangers.push(stranger),
+            None => break,
+        }
+    }
+    assert!(strangers.len() <= 4, "five strangers are in");
+    assert!(strangers.len() >= 3, "only {} strangers are let in", strangers.len());
+    for stream in &mut users {
+        assert_eq!(answers(stream, &user, cookie.as_deref()), 200);
+    }
+}
+
+fn descriptors(box_: &Footbridge) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", box_.process())).unwrap().count()
+}
+
+#[test]
+fn without_file_descriptors_it_waits_and_goes_on() {
+    let (mut box_, mut browser) = claimed_with(&[("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "500")]);
+    let most = descriptors(&box_) + 12;
+    let limited = Command::new("prlimit")
+        .args(["--pid", &box_.process().to_string(), &format!("--nofile={most}:{most}")])
+        .status()
+        .unwrap();
+    assert!(limited.success());
+    // The kernel takes these connections; the program finds no descriptor for them.
+    let crowd: Vec<TcpStream> =
+        (0..60).map(|number| raw::tcp_from(neighbour(number), browser.address).unwrap()).collect();
+    until("the program to run out of descriptors", || {
+        box_.log().contains("no connection can be taken now").then_some(())
+    });
+    assert!(box_.is_running());
+    assert_eq!(browser.get("/api/hosts").status, 200, "whoever is inside is served");
+    let lines = box_.log().matches("no connection can be taken now").count();
+    assert!(lines < 200, "it complains {lines} times, which is a busy loop");
+    drop(crowd);
+    until("a free descriptor", || {
+        let stream = raw::tcp_from(neighbour(99), browser.address).ok()?;
+        raw::is_let_in(stream, &browser.fingerprint)
+    });
+    box_.browser().sign_in(ADA);
+    assert!(!box_.log().contains("panicked"), "{}", box_.log());
+}

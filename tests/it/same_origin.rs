@@ -133,7 +133,8 @@ fn what_is_no_upgrade_is_refused_as_a_request() {
     let upgrade = ("Upgrade", "websocket");
     let connection = ("Connection", "Upgrade");
     let version = ("Sec-WebSocket-Version", "13");
-    let cases: [(&str, Vec<(&str, &str)>, u16); 7] = [
+    type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, u16);
+    let cases: [Case<'_>; 7] = [
         ("nothing of it", vec![], 400),
         ("no Connection", vec![upgrade, key, version], 400),
         ("no Upgrade", vec![connection, key, version], 400),

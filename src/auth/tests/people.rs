@@ -221,7 +221,7 @@ fn an_invitation_makes_one_user_of_its_role_and_of_a_free_name() {
     let Box_ { dir, auth } = fresh(settings());
     administrator(&auth, "ada");
     let by = signed_in(&auth, "ada").login;
-    let token: Secret = auth.invite(Role::CommandOnly, &by, &who().now).unwrap().as_str().into();
+    let token: Secret = auth.invite(Role::CommandOnly, &by.name, &who().now).unwrap().as_str().into();
     drop((auth, by));
     let auth = open(dir.path(), settings());
     let accept = |token: &Secret, name: &str| auth.accept_invite(token, name, &GOOD.into(), &who());
@@ -238,7 +238,7 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     let Box_ { auth, .. } = fresh(Settings { failures: 100, factor: Policy::Required, ..settings() });
     administrator(&auth, "ada");
     let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
-    let invite = |seconds| Secret::from(auth.invite(Role::User, &by, &later(seconds).now).unwrap().as_str());
+    let invite = |seconds| Secret::from(auth.invite(Role::User, &by.name, &later(seconds).now).unwrap().as_str());
     let accept = |token: &Secret, seconds| auth.accept_invite(token, "bob", &GOOD.into(), &later(seconds));
     let (old, new) = (invite(0), invite(10));
     let listed = auth.invites(&later(10).now).unwrap();
@@ -251,7 +251,7 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
     assert_eq!(accept(&old, days - 1).unwrap().login.stage(), Stage::Enrol, "the factor is not forgotten");
     (0..limits::INVITES).for_each(|_| drop(invite(0)));
-    assert!(matches!(auth.invite(Role::User, &by, &who().now), Err(Refusal::NotNow(_))));
+    assert!(matches!(auth.invite(Role::User, &by.name, &who().now), Err(Refusal::NotNow(_))));
     let in_1970 = Who { now: Now { calendar: 100, ..who().now }, ..who() };
     assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
     assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");

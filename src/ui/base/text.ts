@@ -2,14 +2,16 @@
 
 import baseDe from '../text/base.de';
 import baseEn from '../text/base.en';
+import peopleDe from '../text/people.de';
+import peopleEn from '../text/people.en';
 import startDe from '../text/start.de';
 import startEn from '../text/start.en';
 import workDe from '../text/work.de';
 import workEn from '../text/work.en';
 
 const catalogues: Record<string, Record<string, string>> = {
-  en: { ...baseEn, ...startEn, ...workEn },
-  de: { ...baseDe, ...startDe, ...workDe },
+  en: { ...baseEn, ...peopleEn, ...startEn, ...workEn },
+  de: { ...baseDe, ...peopleDe, ...startDe, ...workDe },
 };
 
 let language = 'en';

@@ -15,6 +15,10 @@ export interface State {
   clock_ok: boolean;
   user: User | null;
   csrf: string | null;
+  /** `full`, or what a half sign-in owes: `factor`, `enrol` or `recovered`. */
+  stage: string | null;
+  /** Must everybody have a second factor? */
+  factor_required: boolean;
   limits: { terminals_per_user: number; password_min: number; password_max: number; ring_bytes: number };
 }
 

@@ -164,7 +164,9 @@ const work: Record<keyof typeof en, string> = {
   'action.help': 'Tasten',
   'action.keys': 'Schlüssel und Passwörter',
   'action.host-keys': 'Host-Schlüssel',
-  'action.account': 'Passwort ändern',
+  'action.account': 'Dein Konto',
+  'action.users': 'Benutzer',
+  'action.audit': 'Protokoll',
   'action.sign-out': 'Abmelden',
 };
 

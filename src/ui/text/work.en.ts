@@ -162,7 +162,9 @@ const work = {
   'action.help': 'Keys',
   'action.keys': 'Keys and passwords',
   'action.host-keys': 'Host keys',
-  'action.account': 'Change password',
+  'action.account': 'Your account',
+  'action.users': 'People',
+  'action.audit': 'Audit',
   'action.sign-out': 'Sign out',
 };
 

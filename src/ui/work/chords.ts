@@ -32,6 +32,8 @@ export const ACTIONS = [
   { id: 'keys', keys: '' },
   { id: 'host-keys', keys: '' },
   { id: 'account', keys: '' },
+  { id: 'users', keys: '' },
+  { id: 'audit', keys: '' },
   { id: 'sign-out', keys: '' },
 ] as const satisfies readonly ActionInfo[];
 

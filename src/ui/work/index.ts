@@ -8,7 +8,8 @@ import { change, keep, onSettings, recall, save, settings } from '../base/settin
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
 import { openMenu } from '../start/common';
-import { type StartPage, openAccount, openHostKeys, openKeys, showStart } from '../start/index';
+import { openAccount, openAudit, openUsers } from '../people/index';
+import { type StartPage, openHostKeys, openKeys, showStart } from '../start/index';
 import { type Goal, Pane, type PaneOwner } from '../term/pane';
 import { TouchBar } from '../term/touchbar';
 import { ACTIONS, type ActionId, actionFor, keysOf, stolenKey, tabNumber } from './actions';
@@ -34,6 +35,7 @@ export class Work implements PaneOwner {
   private readonly stage = h('main', { class: 'stage', hidden: true });
   private readonly warning = h('div', { class: 'broadcast-warning', hidden: true, role: 'status' });
   private readonly touch = new TouchBar(() => this.front?.pane ?? null);
+  private readonly forAdministrators = ['users', 'audit'] as const;
   private readonly root: HTMLElement;
   private readonly forget: () => void;
   private readonly onKey = (event: KeyboardEvent): void => this.pageKey(event);
@@ -320,6 +322,8 @@ export class Work implements PaneOwner {
       case 'keys': return void openKeys();
       case 'host-keys': return void openHostKeys();
       case 'account': return void openAccount();
+      case 'users': return void openUsers(this.user.id);
+      case 'audit': return void openAudit();
       case 'sign-out': return void this.signOut();
       case 'next-tab': return this.stepTab(1);
       case 'previous-tab': return this.stepTab(-1);
@@ -374,7 +378,7 @@ export class Work implements PaneOwner {
   private menu(button: HTMLElement): void {
     const item = (action: ActionId, name: Parameters<typeof icon>[0]) => ({ label: t(`action.${action}`), icon: name, run: () => this.do(action) });
     const terminal = this.front ? [item('split-row', 'split-h'), item('split-column', 'split-v'), item('find', 'search'), item('broadcast', 'broadcast')] : [];
-    openMenu(button, t('work.menu', { name: this.user.name }), [...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), item('sign-out', 'logout')]);
+    openMenu(button, t('work.menu', { name: this.user.name }), [...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('sign-out', 'logout')]);
   }
 
   private async palette(): Promise<void> {
@@ -382,7 +386,7 @@ export class Work implements PaneOwner {
     await this.learnHosts().catch(() => undefined);
     const live = running.sessions.filter((session) => session.state !== 'ended').map((session): Entry => ({ label: session.title, detail: t('palette.live'), icon: 'terminal', run: () => this.attach(session) }));
     const hosts = this.hosts.map((host): Entry => ({ label: host.label || `${host.user}@${host.address}`, detail: `${host.user}@${host.address} ${host.tags.join(' ')}`.trim(), icon: 'host', run: () => this.openHost(host) }));
-    const actions = ACTIONS.filter(({ id }) => id !== 'palette').map(({ id }): Entry => ({ label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
+    const actions = ACTIONS.filter(({ id }) => id !== 'palette' && (this.user.role === 'administrator' || !(this.forAdministrators as readonly string[]).includes(id))).map(({ id }): Entry => ({ label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
     await openPalette([...live, ...hosts, ...actions]);
   }
 

@@ -37,15 +37,6 @@ impl Proxy {
         proxy
     }
 
-    /// From now on nothing passes, and nobody is told.
-    pub fn freeze(&self) {
-        self.frozen.store(true, Ordering::SeqCst);
-    }
-
-    pub fn thaw(&self) {
-        self.frozen.store(false, Ordering::SeqCst);
-    }
-
     /// Bytes sent to the host so far.
     pub fn sent_to_host(&self) -> u64 {
         self.to_host.load(Ordering::SeqCst)

@@ -1,5 +1,6 @@
 //! SSH hosts to go to: Debian's sshd and Dropbear, each with its own keys, configuration and port, for the account `fbtest`.
 
+use super::browser::Target;
 use super::footbridge::write_private;
 use super::patience;
 use std::fs::{self, File};
@@ -78,6 +79,11 @@ impl SshServer {
 
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The account on this host, signed in to with that credential, or by asking.
+    pub fn target<'a>(&self, credential: Option<&'a str>) -> Target<'a> {
+        Target { address: "127.0.0.1", port: self.port, user: USER, credential }
     }
 
     pub fn log(&self) -> String {

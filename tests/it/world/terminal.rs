@@ -89,6 +89,19 @@ impl Terminal {
         self.until_message("ended")
     }
 
+    /// The end, with no question on the way.
+    #[track_caller]
+    pub fn until_ended_unasked(&mut self) -> Value {
+        loop {
+            match self.next() {
+                Event::Message(message) if message["type"] == "ended" => return message,
+                Event::Message(message) => assert_ne!(message["type"], "question", "{message}"),
+                Event::Output(_) => {}
+                Event::Closed(code) => panic!("closed with {code:?} before the end was told"),
+            }
+        }
+    }
+
     #[track_caller]
     pub fn until_question(&mut self, question: &str) -> Value {
         let asked = self.until_message("question");
@@ -172,6 +185,24 @@ impl Terminal {
         self.expect("begin-2\r\n");
         let output = self.expect("end-4");
         output.strip_suffix("end-4").unwrap().trim_end().replace("\r\n", "\n")
+    }
+
+    /// Reads until `count` more bytes of output came, with those that `expect` left; takes all there are.
+    #[track_caller]
+    pub fn take_output(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            match self.next() {
+                Event::Output(bytes) => self.unread.extend(bytes),
+                Event::Message(message) => assert_ne!(message["type"], "ended", "{message}"),
+                Event::Closed(code) => panic!("closed with {code:?} after {} of {count} bytes", self.unread.len()),
+            }
+        }
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Output that came and was neither expected nor taken yet.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
     }
 
     /// The socket below, for a browser that stops reading or vanishes.

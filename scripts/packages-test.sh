@@ -1,0 +1,16 @@
+# The unit's strictness, the structure of every package, the same bytes twice, and the Debian package used in a booted Debian.
+. "$(dirname "$0")/lib.sh"
+packages python3 busybox
+out=${DIST_OUT:-$root/dist}
+sh systemd/check.sh
+say "OpenWrt, Synology, archives"
+python3 packaging/test_build.py "$out" "$(version)"
+say "the same bytes again"
+again=$(mktemp -d)
+trap 'rm -rf "$again"' EXIT
+cp "$out/footbridge-$(version)-"*-linux-musl* "$out/sbom.json" "$again/"
+rm -f "$again/"*.tar.gz
+python3 packaging/build.py "$again" "$(version)" "$(epoch)" >/dev/null
+for file in "$again/"*.ipk "$again/"*.apk "$again/"*.spk "$again/"*.tar.gz; do cmp "$file" "$out/$(basename "$file")"; done
+echo "all equal"
+sh packaging/test-deb.sh

@@ -1,0 +1,162 @@
+//! Administrators' care for the accounts of others. What a user has stored is out of their reach (F3).
+
+use super::factor::wrong_code;
+use super::login::who;
+use super::logins::events;
+use super::{Answer, Context, Problem, Request};
+use crate::audit;
+use crate::limits;
+use crate::random::Id;
+use crate::secret::Secret;
+use crate::store::{Role, User};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// B8: some deeds want a proof that is given for them alone. `what` names the deed and whom it is done to.
+pub fn prove(context: &Context, request: &Request<'_>, proof: Option<&Secret>, what: &str) -> Result<(), Problem> {
+    let proof = proof.ok_or_else(|| {
+        Problem::new(
+            403,
+            "proof_needed",
+            "This needs a fresh proof that it is you.",
+            "Give a new one-time code; or your password, if you have no second factor.",
+        )
+    })?;
+    let (login, who) = (request.login()?, who(request));
+    context.auth.step_up(login, proof, what, &who).map_err(wrong_code)?;
+    match context.auth.take_step_up(login, what, &who) {
+        true => Ok(()),
+        false => Err(Problem::busy()),
+    }
+}
+
+/// Who did it: `auth` notes only to whom.
+pub fn note(request: &Request<'_>, event: &str, target: &str) -> Result<(), Problem> {
+    let peer = request.peer.to_string();
+    audit::note(event, &[("user", &request.login()?.name), ("target", target), ("peer", &peer)]);
+    Ok(())
+}
+
+fn show(context: &Context, request: &Request<'_>, user: &User) -> Value {
+    let terminals = context.registry.of(user.id).iter().filter(|session| session.ended_at().is_none()).count();
+    json!({
+        "id": user.id, "name": user.name, "role": user.role, "created": user.created, "disabled": user.disabled,
+        "locked": context.auth.is_locked(user.id, &request.now), "factor": user.factor.is_some(),
+        "recovery_left": user.recovery.len(), "sign_ins": context.auth.logins_of(user.id, &request.now).len(),
+        "terminals": terminals,
+    })
+}
+
+fn find(context: &Context, request: &Request<'_>) -> Result<User, Problem> {
+    context.store.user(request.id()?)?.ok_or_else(Problem::not_found)
+}
+
+pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let mut users = context.store.users()?;
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    let users: Vec<Value> = users.iter().map(|user| show(context, request, user)).collect();
+    Answer::json(200, &json!({"users": users}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    name: String,
+    role: Role,
+    password: Secret,
+    proof: Option<Secret>,
+}
+
+pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Fields = request.read()?;
+    if fields.role == Role::Administrator {
+        prove(context, request, fields.proof.as_ref(), "add administrator")?;
+    }
+    let user = context.auth.add_user(&fields.name, fields.role, &fields.password, &request.now)?;
+    note(request, "admin.user.add", &user.name)?;
+    Answer::json(201, &show(context, request, &user))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Changes {
+    role: Option<Role>,
+    disabled: Option<bool>,
+    proof: Option<Secret>,
+}
+
+/// Only what differs is changed, because every change ends the user's sign-ins.
+pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Changes = request.read()?;
+    let user = find(context, request)?;
+    if let Some(role) = fields.role.filter(|role| *role != user.role) {
+        if role == Role::Administrator {
+            prove(context, request, fields.proof.as_ref(), &format!("make administrator {}", user.id))?;
+        }
+        context.auth.set_role(user.id, role)?;
+        note(request, "admin.user.role", &user.name)?;
+        let keeps_terminals = role != Role::CommandOnly;
+        let_go(context, user.id, keeps_terminals);
+    }
+    if let Some(disabled) = fields.disabled.filter(|disabled| *disabled != user.disabled) {
+        context.auth.set_disabled(user.id, disabled)?;
+        note(request, if disabled { "admin.user.disable" } else { "admin.user.enable" }, &user.name)?;
+        let_go(context, user.id, !disabled);
+    }
+    Answer::json(200, &show(context, request, &find(context, request)?))
+}
+
+/// A9: the sign-ins have ended; now whoever looks at a terminal lets go of it, or the terminals end too.
+fn let_go(context: &Context, user: Id, keeps_terminals: bool) {
+    match keeps_terminals {
+        true => context.registry.recheck(user),
+        false => context.registry.end_all_of(user),
+    }
+}
+
+pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let user = find(context, request)?;
+    context.auth.delete_user(user.id)?;
+    note(request, "admin.user.delete", &user.name)?;
+    let_go(context, user.id, false);
+    Ok(Answer::nothing())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+pub fn unlock(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let Nothing {} = request.read()?;
+    let user = find(context, request)?;
+    context.auth.unlock(user.id)?;
+    note(request, "admin.user.unlock", &user.name)?;
+    Ok(Answer::nothing())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    proof: Option<Secret>,
+}
+
+pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Proof = request.read()?;
+    let user = find(context, request)?;
+    prove(context, request, fields.proof.as_ref(), &format!("reset factor {}", user.id))?;
+    context.auth.reset_factor(user.id, &request.now)?;
+    note(request, "admin.user.reset-mfa", &user.name)?;
+    let_go(context, user.id, true);
+    Ok(Answer::nothing())
+}
+
+/// What happened on the box, oldest first.
+pub fn audit(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let last = match request.query("last") {
+        Some(text) => text.parse().ok().filter(|last| (1..=limits::AUDIT_SHOWN_AT_MOST).contains(last)),
+        None => Some(limits::AUDIT_SHOWN),
+    };
+    let last = last.ok_or_else(|| Problem::bad_request("`last` is a number from 1 to 1000."))?;
+    let filter = audit::Filter { user: request.query("user"), event: request.query("event") };
+    events(&audit::tail_by(&context.audit, last, &filter).map_err(|error| Problem::internal(&error))?)
+}

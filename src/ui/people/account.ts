@@ -1,0 +1,141 @@
+// The user's own account: password, second factor, sign-ins, and what happened lately.
+
+import { ApiError, api } from '../base/api';
+import { confirmDanger, openDialog } from '../base/dialog';
+import { h, icon } from '../base/dom';
+import { t } from '../base/text';
+import type { State } from '../base/types';
+import { agoText, countText, iconButton, orToast } from '../start/common';
+import { openAccount as openPassword } from '../start/account';
+import { sent } from '../start/keys';
+import { type AuditEvent, type Enrolment, type Factor, type Login, box } from './box';
+import { deviceName } from './device';
+import { codeField, fetched, isCode, said, showCodes, timeText, wordText } from './parts';
+import { scan } from './stage';
+
+export async function openAccount(): Promise<void> {
+  await orToast(async () => {
+    const state = await api.get<State>('/api/state');
+    if (state.user) await show(state.user.name, state.user.role);
+  });
+}
+
+async function show(name: string, role: string): Promise<void> {
+  const logins = fetched(box.logins, (all, refresh) => loginList(all, refresh));
+  const again = (): void => {
+    factor.refresh();
+    logins.refresh();
+    activity.refresh();
+  };
+  const factor = fetched(box.factor, (one) => factorCard(one, name, again));
+  const activity = fetched(box.activity, activityList);
+  const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword().then(again) } }, icon('lock'), t('people.password.change'));
+  const body = h(
+    'div',
+    { class: 'keys account' },
+    h('p', { class: 'dialog-lead' }, t('people.account.lead', { name, role: wordText('people.role', role) })),
+    section('people.password', change),
+    section('people.factor', factor.root),
+    section('people.logins', logins.root),
+    section('people.activity', activity.root),
+  );
+  await openDialog({ title: t('action.account'), body, wide: true, actions: [{ label: t('start.close') }] });
+}
+
+function section(key: string, content: HTMLElement): HTMLElement {
+  return h('section', { class: 'account-part', 'aria-label': t(key) }, h('h3', {}, t(key)), content);
+}
+
+// ---- the second factor ----
+
+function factorCard(one: Factor, name: string, again: () => void): HTMLElement {
+  const button = (key: string, kind: string, run: () => Promise<void>): HTMLElement => h('button', { type: 'button', class: `button ${kind}`.trim(), on: { click: () => void orToast(run).then(again) } }, t(key));
+  if (!one.enrolled) {
+    return h('div', { class: 'factor' }, h('p', {}, badge('off'), ' ', t('people.factor.off')), h('div', { class: 'toolbar' }, button('people.factor.on', 'primary', () => enrol(name, false))));
+  }
+  const low = one.recovery_left <= 3;
+  return h(
+    'div',
+    { class: 'factor' },
+    h('p', {}, badge('on'), ' ', t('people.factor.have')),
+    h('p', { class: low ? 'low' : 'hint' }, low ? icon('warn') : null, countText('people.factor.left', one.recovery_left)),
+    h('div', { class: 'toolbar' }, button('people.factor.renew', '', () => renewCodes(name)), button('people.factor.move', '', () => enrol(name, true)), one.required ? null : button('people.factor.disable', 'quiet', disable)),
+  );
+}
+
+function badge(state: 'on' | 'off'): HTMLElement {
+  return h('span', { class: `badge factor-${state}` }, t(`people.factor.badge.${state}`));
+}
+
+/** Asks for a code and does something with it; false: thought better of it. */
+async function withCode(title: string, lead: string | HTMLElement, action: string, danger: boolean, deed: (code: string) => Promise<unknown>): Promise<boolean> {
+  const code = codeField(t('people.code'));
+  const form = h('form', { class: 'form' }, typeof lead === 'string' ? h('p', { class: 'dialog-lead' }, lead) : lead, code.root);
+  const submit = (): boolean | Promise<boolean> => {
+    code.setError(isCode(code.value) ? null : t('people.code.bad'));
+    if (isCode(code.value)) return sent(form, () => deed(code.value).catch(atField));
+    code.input.focus();
+    return false;
+  };
+  const shown = openDialog({ title, body: form, wide: typeof lead !== 'string', actions: [{ label: t('start.cancel') }, { label: action, kind: danger ? 'danger' : 'primary', value: 'done', submit }] });
+  code.input.focus();
+  return (await shown) === 'done';
+}
+
+function atField(error: unknown): never {
+  if (error instanceof ApiError && error.code === 'wrong_code') throw new ApiError(error.status, error.code, t('people.code.wrong'), '', 'code');
+  throw error;
+}
+
+async function enrol(name: string, moving: boolean): Promise<void> {
+  let enrolment: Enrolment | null = null;
+  const begin = async (code?: string): Promise<void> => void (enrolment = await box.begin(code));
+  if (moving) await withCode(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin);
+  else await begin();
+  if (!enrolment) return;
+  let codes: string[] = [];
+  const finish = async (code: string): Promise<void> => void (codes = (await box.finish(code)).recovery_codes);
+  if (await withCode(t('people.enrol.title'), scan(enrolment), t('people.enrol.submit'), false, finish)) await showCodes(codes, name);
+}
+
+async function renewCodes(name: string): Promise<void> {
+  let codes: string[] = [];
+  const renew = async (code: string): Promise<void> => void (codes = await box.renewCodes(code));
+  if (await withCode(t('people.factor.renew'), t('people.factor.renew.text'), t('people.factor.renew'), false, renew)) await showCodes(codes, name);
+}
+
+async function disable(): Promise<void> {
+  if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable)) said(t('people.factor.disabled'));
+}
+
+// ---- sign-ins and activity ----
+
+function loginList(all: Login[], refresh: () => void): HTMLElement {
+  return h('ul', { class: 'rows' }, ...[...all].reverse().map((one) => loginRow(one, refresh)));
+}
+
+function loginRow(one: Login, refresh: () => void): HTMLElement {
+  const device = deviceName(one.user_agent) || t('people.logins.unknown');
+  const end = one.current ? h('span', { class: 'badge factor-on' }, t('people.logins.this')) : iconButton('logout', t('people.logins.end', { device }), () => void revoke(one, device).then((done) => done && refresh()));
+  return h(
+    'li',
+    { class: 'list-row key-row' },
+    h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('user')),
+    h('div', { class: 'row-text' }, h('div', { class: 'row-title', title: one.user_agent }, device), h('div', { class: 'row-sub' }, h('span', {}, one.address), h('span', {}, t('people.logins.used', { ago: agoText(one.last_use) })))),
+    end,
+  );
+}
+
+async function revoke(one: Login, device: string): Promise<boolean> {
+  if (!(await confirmDanger({ title: t('people.logins.end', { device }), text: t('people.logins.end.text'), action: t('people.logins.end.do') }))) return false;
+  await orToast(async () => {
+    await box.revoke(one.id);
+    said(t('people.logins.ended', { device }));
+  });
+  return true;
+}
+
+function activityList(events: AuditEvent[]): HTMLElement {
+  if (events.length === 0) return h('p', { class: 'hint' }, t('people.activity.none'));
+  return h('ul', { class: 'activity' }, ...[...events].reverse().map((one) => h('li', { class: one.event.endsWith('failed') ? 'bad' : '' }, h('span', {}, wordText('people.event', one.event)), h('span', { class: 'hint' }, one.peer ?? ''), h('time', { class: 'hint' }, timeText(one.time)))));
+}

@@ -1,0 +1,102 @@
+// The routes of docs/API.md about people, and the shapes they answer.
+
+import { api } from '../base/api';
+import type { User } from '../base/types';
+
+export type Role = 'administrator' | 'user' | 'command-only';
+export const ROLES: readonly Role[] = ['user', 'administrator', 'command-only'];
+
+export interface Step {
+  user: User;
+  csrf: string;
+  stage: string;
+}
+
+export interface Enrolment {
+  secret: string;
+  uri: string;
+}
+
+export interface Factor {
+  enrolled: boolean;
+  required: boolean;
+  recovery_left: number;
+}
+
+export interface Login {
+  id: string;
+  current: boolean;
+  address: string;
+  user_agent: string;
+  created: number;
+  last_use: number;
+}
+
+/** A line of the audit: time and event, and whatever else it says. */
+export interface AuditEvent {
+  time: number;
+  event: string;
+  user?: string;
+  peer?: string;
+  [more: string]: unknown;
+}
+
+export interface Notice {
+  what: string;
+  time: number;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  role: Role;
+  created: number;
+  disabled: boolean;
+  locked: boolean;
+  factor: boolean;
+  recovery_left: number;
+  sign_ins: number;
+  terminals: number;
+}
+
+export interface Invite {
+  id: string;
+  role: Role;
+  made: number;
+  expires: number;
+  by: string;
+}
+
+/** A fresh code or password beside a deed that needs it. */
+export type Proof = { proof?: string };
+
+export const box = {
+  verify: (code: string): Promise<Step> => api.post('/api/factor/verify', { code }),
+  recover: (code: string): Promise<Step> => api.post('/api/factor/recover', { code }),
+  begin: (code?: string): Promise<Enrolment> => api.post('/api/factor/begin', code === undefined ? {} : { code }),
+  finish: (code: string): Promise<Step & { recovery_codes: string[] }> => api.post('/api/factor/finish', { code }),
+  factor: (): Promise<Factor> => api.get('/api/factor'),
+  disable: (code: string): Promise<Step> => api.post('/api/factor/disable', { code }),
+  renewCodes: async (code: string): Promise<string[]> => (await api.post<{ recovery_codes: string[] }>('/api/factor/codes', { code })).recovery_codes,
+  logins: async (): Promise<Login[]> => (await api.get<{ logins: Login[] }>('/api/logins')).logins,
+  revoke: (id: string): Promise<void> => api.del(`/api/logins/${id}`),
+  activity: async (): Promise<AuditEvent[]> => (await api.get<{ events: AuditEvent[] }>('/api/activity')).events,
+  notices: async (): Promise<Notice[]> => (await api.get<{ notices: Notice[] }>('/api/notices')).notices,
+  dismiss: (count: number): Promise<void> => api.post('/api/notices/dismiss', { count }),
+  people: async (): Promise<Person[]> => (await api.get<{ users: Person[] }>('/api/users')).users,
+  changePerson: (id: string, change: { role?: Role; disabled?: boolean } & Proof): Promise<Person> => api.put(`/api/users/${id}`, change),
+  removePerson: (id: string): Promise<void> => api.del(`/api/users/${id}`),
+  unlock: (id: string): Promise<void> => api.post(`/api/users/${id}/unlock`, {}),
+  resetFactor: (id: string, proof: Proof): Promise<void> => api.post(`/api/users/${id}/reset-factor`, proof),
+  invites: async (): Promise<Invite[]> => (await api.get<{ invites: Invite[] }>('/api/invites')).invites,
+  invite: (role: Role, proof: Proof): Promise<{ token: string; expires: number }> => api.post('/api/invites', { role, ...proof }),
+  takeBack: (id: string): Promise<void> => api.del(`/api/invites/${id}`),
+  acceptInvite: (token: string, name: string, password: string): Promise<Step> => api.post('/api/invite', { token, name, password }),
+  reset: (token: string, password: string, way: { recovery_code: string } | { discard: true }): Promise<void> => api.post('/api/reset', { token, password, ...way }),
+  async audit(last: number, user: string, event: string): Promise<AuditEvent[]> {
+    const query = new URLSearchParams({ last: String(last) });
+    if (user !== '') query.set('user', user);
+    if (event !== '') query.set('event', event);
+    return (await api.get<{ events: AuditEvent[] }>(`/api/audit?${query}`)).events;
+  },
+};

@@ -1,0 +1,9 @@
+// What the rest of the page may use of this folder.
+
+export { openAccount } from './account';
+export { openAudit } from './audit';
+export { readLink } from './link';
+export { showNotices } from './notices';
+export { showStage } from './stage';
+export { showTokenPage } from './token';
+export { openUsers } from './users';

@@ -1,0 +1,144 @@
+// Small parts that the pages and dialogs about people share.
+
+import { ApiError } from '../base/api';
+import { toast } from '../base/announce';
+import { openDialog } from '../base/dialog';
+import { h, icon } from '../base/dom';
+import { type Field, field } from '../base/forms';
+import { t } from '../base/text';
+import { copyText, failingCard, skeleton } from '../start/common';
+import { passwordField } from '../start/entry';
+import { sent } from '../start/keys';
+import { box } from './box';
+import { qrCode } from './qr';
+
+const SVG = 'http://www.w3.org/2000/svg';
+/** Light cells around the code, without which cameras do not find it. */
+const QUIET = 4;
+
+export function codeField(label: string, hint?: string): Field {
+  const made = field({ label, name: 'code', autocomplete: 'one-time-code', required: true, ...(hint === undefined ? {} : { hint }) });
+  for (const [key, value] of [['inputmode', 'numeric'], ['maxlength', '9'], ['autocapitalize', 'none'], ['spellcheck', 'false']] as const) made.input.setAttribute(key, value);
+  made.input.classList.add('one-time-code');
+  return made;
+}
+
+export function recoveryField(): Field {
+  const made = field({ label: t('people.recovery.label'), name: 'recovery_code', autocomplete: 'off', required: true, hint: t('people.recovery.hint') });
+  made.input.classList.add('code-input');
+  made.input.setAttribute('autocapitalize', 'characters');
+  made.input.setAttribute('spellcheck', 'false');
+  return made;
+}
+
+export function isCode(text: string): boolean {
+  return /^\d{6}$/.test(text.replaceAll(/\s/g, ''));
+}
+
+/** Dark on white in every theme: some cameras do not read it the other way round. */
+export function qrPicture(text: string): Element {
+  const cells = qrCode(text);
+  if (!cells) return h('p', { class: 'hint' }, t('people.enrol.noqr'));
+  const size = cells.length + QUIET * 2;
+  const svg = document.createElementNS(SVG, 'svg');
+  const path = document.createElementNS(SVG, 'path');
+  svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  svg.setAttribute('class', 'qr');
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', t('people.enrol.qr'));
+  path.setAttribute('d', cells.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x + QUIET} ${y + QUIET}h1v1h-1z` : ''))).join(''));
+  svg.append(path);
+  return svg;
+}
+
+export function saveFile(name: string, text: string, kind: string): void {
+  const address = URL.createObjectURL(new Blob([text], { type: kind }));
+  h('a', { href: address, download: name }).click();
+  window.setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+/** The codes, shown once: to print, to keep as a file, to copy. */
+export function recoveryCodes(codes: string[], name: string): HTMLElement {
+  const text = [t('people.codes.file', { name, host: location.host }), '', ...codes, ''].join('\n');
+  const button = (label: string, name_: 'import' | 'copy' | 'key', run: () => void): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: run } }, icon(name_), label);
+  return h(
+    'div',
+    { class: 'recovery' },
+    h('p', {}, t('people.codes.lead')),
+    h('div', { class: 'recovery-sheet' }, h('p', { class: 'print-only' }, t('people.codes.file', { name, host: location.host })), h('ol', { class: 'recovery-codes' }, ...codes.map((code) => h('li', {}, h('code', {}, code))))),
+    h(
+      'div',
+      { class: 'toolbar' },
+      button(t('people.codes.download'), 'import', () => saveFile('footbridge-recovery-codes.txt', text, 'text/plain')),
+      button(t('people.codes.print'), 'key', () => window.print()),
+      button(t('start.copy'), 'copy', () => void copyText(text)),
+    ),
+    h('p', { class: 'hint' }, t('people.codes.once')),
+  );
+}
+
+export async function showCodes(codes: string[], name: string): Promise<void> {
+  const kept = h('input', { type: 'checkbox' }) as HTMLInputElement;
+  const body = h('form', { class: 'form' }, recoveryCodes(codes, name), h('label', { class: 'check' }, kept, h('span', {}, t('people.codes.kept'))));
+  const done = (): boolean => {
+    if (!kept.checked) kept.focus();
+    return kept.checked;
+  };
+  await openDialog({ title: t('people.codes.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done', submit: done }] });
+}
+
+/** A list that is fetched: bones, then the list, or what went wrong and a way to try again. */
+export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () => void) => Node): { root: HTMLElement; refresh: () => void } {
+  const root = h('div', { class: 'keys-list' }, skeleton(3));
+  const refresh = (): void => void fetchInto();
+  refresh();
+  return { root, refresh };
+
+  async function fetchInto(): Promise<void> {
+    try {
+      root.replaceChildren(show(await get(), refresh));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      root.replaceChildren(failingCard(error, refresh));
+    }
+  }
+}
+
+/** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */
+export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>): Promise<{ done: T } | null> {
+  const { enrolled } = await box.factor();
+  const proof = enrolled ? codeField(t('people.code')) : passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), proof.root);
+  let done: { done: T } | null = null;
+  const submit = async (): Promise<boolean> => {
+    proof.setError(proof.value.trim() === '' ? t(enrolled ? 'people.code.bad' : 'start.signin.password.empty') : null);
+    if (proof.value.trim() === '') return false;
+    return sent(form, async () => {
+      try {
+        done = { done: await deed(proof.value) };
+      } catch (error) {
+        if (error instanceof ApiError && ['wrong_code', 'proof_needed'].includes(error.code)) throw new ApiError(error.status, error.code, t('people.proof.wrong'), '', enrolled ? 'code' : 'proof');
+        throw error;
+      }
+    });
+  };
+  const shown = openDialog({ title, body: form, actions: [{ label: t('start.cancel') }, { label: action, kind: danger ? 'danger' : 'primary', value: 'done', submit }] });
+  proof.input.focus();
+  await shown;
+  return done;
+}
+
+export function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+/** A word of the box that this page may not know is shown as it is. */
+export function wordText(prefix: string, word: string): string {
+  const key = `${prefix}.${word}`;
+  const text = t(key);
+  return text === key ? word : text;
+}
+
+export function said(text: string): void {
+  toast(text, 'ok');
+}

@@ -1,0 +1,34 @@
+# The unit is as strict as it claims to be, and says why for each of its settings.
+. "$(dirname "$0")/../scripts/lib.sh"
+packages systemd
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# rated NAME FILE : the exposure level must not be above 1.5.
+rated() {
+    level=$(systemd-analyze security --offline=true --threshold=100 "$2" 2>&1 | sed -n 's/.*exposure level for [^:]*: \([0-9.]*\).*/\1/p')
+    echo "$1: exposure $level (0 is best; a bare unit has 9.6)"
+    awk -v level="$level" 'BEGIN { exit !(level != "" && level <= 1.5) }' || fail "$1: $level is above 1.5"
+}
+
+say "systemd: strictness"
+# Offline, systemd-analyze looks for no drop-ins, so they are appended: a later setting wins there as it does in a drop-in.
+cp systemd/footbridge.service "$work/footbridge.service"
+rated footbridge.service "$work/footbridge.service"
+for dropin in port-443 own-certificate; do
+    # Lists add up across drop-ins, except that CapabilityBoundingSet= alone empties them.
+    { sed '/^\[Install\]/,$d' systemd/footbridge.service; sed '/^\[Service\]/d' "systemd/$dropin.conf"; } >"$work/$dropin.service"
+    rated "$dropin.conf" "$work/$dropin.service"
+done
+
+say "systemd: every setting below a reason"
+# A comment covers the settings that follow it, up to an empty line or the next comment; [Unit] and [Install] speak for themselves.
+awk '/^\[/ { part = $0; reason = 0; next } /^$/ { reason = 0; next } /^#/ { reason = 1; next }
+     part == "[Service]" && !reason && !/^(Type|ExecStart)=/ { print "no reason above: " $0; bad = 1 } END { exit bad }' \
+    systemd/footbridge.service || fail "say why, in systemd/footbridge.service"
+
+say "systemd: no unknown word"
+mkdir -p "$work/root/usr/bin" "$work/verify"
+sed -e 's,^ExecStart=.*,ExecStart=/bin/true,' -e '/^Documentation=/d' systemd/footbridge.service >"$work/verify/footbridge.service"
+systemd-analyze verify "$work/verify/footbridge.service" 2>&1 | grep -i "$work\|footbridge" && fail "systemd does not understand the unit"
+echo "systemd understands every line"

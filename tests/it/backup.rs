@@ -1,0 +1,140 @@
+//! A backup is one file under a passphrase: made while the server runs, checked without restoring, restored whole or not at all.
+
+use crate::world::browser::Target;
+use crate::world::footbridge::{Footbridge, text};
+use crate::world::{ADA, claimed};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+const PASSPHRASE: &str = "eleven lamps along the quay\n";
+
+fn backup(footbridge: &Footbridge, words: &[&str], passphrase: &str) -> Output {
+    footbridge.command(&[&["backup"], words].concat(), passphrase)
+}
+
+fn make(footbridge: &Footbridge, place: &Path) -> PathBuf {
+    let file = place.join("box.backup");
+    let told = backup(footbridge, &["create", file.to_str().unwrap()], PASSPHRASE);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    file
+}
+
+fn refusal(told: &Output) -> String {
+    assert!(!told.status.success(), "{}", text(&told.stdout));
+    text(&told.stderr)
+}
+
+#[test]
+fn a_box_comes_back_as_it_was() {
+    let (mut footbridge, mut browser) = claimed();
+    let credential = browser.add_password("hunter2hunter2");
+    let target = Target { address: "192.0.2.7", port: 22, user: "root", credential: Some(&credential) };
+    let host = browser.add_host(&target);
+    let (place, fingerprint) = (tempfile::tempdir().unwrap(), footbridge.fingerprint().to_owned());
+    let file = make(&footbridge, place.path());
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left beside it");
+    // What came after it is not in it.
+    browser.add_host(&target);
+    footbridge.kill();
+    fs::remove_dir_all(footbridge.data()).unwrap();
+    let told = backup(&footbridge, &["restore", file.to_str().unwrap()], PASSPHRASE);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    footbridge.start_again();
+    assert_eq!(footbridge.fingerprint(), fingerprint, "the certificate that browsers trust");
+    assert!(!footbridge.prints_a_claim_code());
+    let mut browser = footbridge.browser();
+    browser.sign_in(ADA);
+    let hosts = browser.get("/api/hosts").expect(200);
+    assert_eq!((hosts["hosts"].as_array().unwrap().len(), &hosts["hosts"][0]["id"]), (1, &host.into()));
+    // The credential opens with its user's password: a session gets as far as the network.
+    browser.start_session(&Target { credential: Some(&credential), ..target }).expect(201);
+    assert!(footbridge.command(&["audit", "verify"], "").status.success());
+}
+
+#[test]
+fn it_is_made_without_a_server_too_and_tells_nothing_without_its_passphrase() {
+    let (mut footbridge, _) = claimed();
+    footbridge.kill();
+    let place = tempfile::tempdir().unwrap();
+    let file = make(&footbridge, place.path());
+    let bytes = fs::read(&file).unwrap();
+    let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    assert!(!holds(b"ada") && !holds(b"user/") && !holds(&fs::read(footbridge.data().join("device.key")).unwrap()));
+    let name = file.to_str().unwrap();
+    assert!(refusal(&backup(&footbridge, &["create", name], PASSPHRASE)).contains("is there already"));
+    assert!(refusal(&backup(&footbridge, &["create", "weak"], "password1234\n")).contains("among the first"));
+    let good = backup(&footbridge, &["verify", name], PASSPHRASE);
+    assert!(text(&good.stdout).starts_with("good: format 1, 1 users, 3 records"), "{}", text(&good.stdout));
+    assert!(refusal(&backup(&footbridge, &["verify", name], "not this one at all\n")).contains("passphrase is wrong"));
+}
+
+#[test]
+fn a_changed_file_is_found_before_anything_is_restored() {
+    let (mut footbridge, _) = claimed();
+    let place = tempfile::tempdir().unwrap();
+    let good = fs::read(make(&footbridge, place.path())).unwrap();
+    footbridge.kill();
+    let empty = place.path().join("empty");
+    let file = place.path().join("bad");
+    let told = |bytes: &[u8], what: &str| {
+        fs::write(&file, bytes).unwrap();
+        let verified = backup(&footbridge, &["verify", file.to_str().unwrap()], PASSPHRASE);
+        let words = ["restore", file.to_str().unwrap(), "--data", empty.to_str().unwrap()];
+        let restored = refusal(&backup(&footbridge, &words, PASSPHRASE));
+        assert!(fs::read_dir(&empty).unwrap().next().is_none(), "{what}: something was restored");
+        assert!(refusal(&verified).contains(what) && restored.contains(what), "{restored}");
+    };
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    told(&flipped(good.len() - 1), "does not open");
+    told(&flipped(40), "does not open");
+    told(&flipped(good.len() / 2), "does not open");
+    told(&good[..good.len() - 1], "does not open");
+    told(&good[..30], "ends too early");
+    // A head that asks for terabytes is not obeyed.
+    told(&[&good[..20], &[0xff; 12], &good[32..]].concat(), "head was changed");
+    told(b"something else", "is not a backup");
+    told(&[b"footbridge-backup 2\n", &good[20..]].concat(), "newer footbridge");
+}
+
+#[test]
+fn nothing_is_restored_over_something() {
+    let (mut footbridge, _) = claimed();
+    let place = tempfile::tempdir().unwrap();
+    let file = make(&footbridge, place.path());
+    footbridge.kill();
+    let before = fs::read(footbridge.data().join("device.key")).unwrap();
+    assert!(refusal(&backup(&footbridge, &["restore", file.to_str().unwrap()], PASSPHRASE)).contains("is not empty"));
+    assert_eq!(fs::read(footbridge.data().join("device.key")).unwrap(), before);
+    footbridge.start_again();
+    footbridge.browser().sign_in(ADA);
+}
+
+/// The device key gets its name last. Until then nothing starts, and nothing makes another key.
+#[test]
+fn half_a_restore_does_not_start_and_is_done_again() {
+    let (mut footbridge, _) = claimed();
+    let place = tempfile::tempdir().unwrap();
+    let file = make(&footbridge, place.path());
+    footbridge.kill();
+    let data = footbridge.data();
+    fs::remove_file(data.join("device.key")).unwrap();
+    let told = footbridge.command(&["serve"], "");
+    assert!(refusal(&told).contains("there is a database and no device.key"));
+    for name in ["audit.log", "claim", "admin.sock"] {
+        let _ = fs::remove_file(data.join(name));
+    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(data.join(".restore-x")).unwrap();
+    assert!(refusal(&footbridge.command(&["serve"], "")).contains("restore was interrupted"));
+    assert!(!data.join("device.key").exists());
+    let told = backup(&footbridge, &["restore", file.to_str().unwrap()], PASSPHRASE);
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    footbridge.start_again();
+    footbridge.browser().sign_in(ADA);
+}

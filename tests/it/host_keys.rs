@@ -1,0 +1,264 @@
+//! A host is believed by its key: nothing is sent to one that nobody said yes to, and a key that changed is never waved through.
+
+use crate::world::browser::Browser;
+use crate::world::proxy::Proxy;
+use crate::world::ssh_server::{self, SshServer};
+use crate::world::terminal::Terminal;
+use crate::world::{claimed, claimed_with};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const BOB: (&str, &str) = ("bob", "thirteen grey herons");
+
+/// What sshd's own log calls a sign-in: the first packet that names a user.
+const SIGN_IN: &str = "userauth-request for user";
+
+fn host_keys(browser: &mut Browser) -> Vec<Value> {
+    browser.get("/api/hostkeys").expect(200)["host_keys"].as_array().unwrap().clone()
+}
+
+fn pin_lines(browser: &mut Browser, lines: &str) {
+    let answer = browser.post("/api/hostkeys", json!({"known_hosts": lines})).expect(201);
+    assert_eq!(answer["skipped"], json!([]), "{answer}");
+}
+
+/// The host is believed without a word: its shell is there.
+#[track_caller]
+fn goes_straight_in(browser: &mut Browser, host: &SshServer, credential: &str) {
+    let mut terminal = browser.open(&host.target(Some(credential)));
+    // A question would go unanswered, and the prompt would never come.
+    terminal.until_prompt();
+    terminal.say(json!({"type": "end"}));
+    terminal.until_ended();
+}
+
+/// Refused without asking anybody.
+#[track_caller]
+fn is_turned_away(browser: &mut Browser, host: &SshServer, credential: &str) {
+    let mut terminal = browser.open(&host.target(Some(credential)));
+    assert_eq!(terminal.until_ended_unasked()["reason"], "host_key");
+    assert!(!host.log().contains(SIGN_IN), "a sign-in was begun");
+}
+
+fn answer(terminal: &mut Terminal, asked: &Value, accept: bool, remember: bool) {
+    terminal.answer(asked, json!({"accept": accept, "remember": remember}));
+}
+
+#[test]
+fn nothing_is_sent_before_the_yes() {
+    let host = SshServer::openssh();
+    let cable = Proxy::to(host.address());
+    let (_box, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let mut target = host.target(Some(&credential));
+    target.port = cable.port;
+
+    let mut terminal = browser.open(&target);
+    let asked = terminal.until_question("host_key");
+    assert_eq!(asked["status"], "unknown");
+    assert_eq!(asked["algorithm"], "ssh-ed25519");
+    assert_eq!(asked["fingerprint"], host.fingerprint("ed25519"), "as ssh-keygen -lf prints it");
+    assert_eq!(
+        (&asked["host"], &asked["port"], &asked["known"]),
+        (&json!("127.0.0.1"), &json!(cable.port), &json!([]))
+    );
+
+    // While the person compares, not one byte more goes to the host, and it has not heard of a user.
+    let sent = cable.sent_to_host();
+    assert!(sent > 0);
+    assert!(terminal.next_within(Duration::from_secs(2)).is_none());
+    assert_eq!(cable.sent_to_host(), sent);
+    assert!(!host.log().contains(SIGN_IN));
+
+    answer(&mut terminal, &asked, false, true);
+    let ended = terminal.until_ended();
+    assert_eq!(ended["reason"], "host_key");
+    assert!(ended["remedy"].as_str().unwrap().contains("ssh-keygen"));
+    assert!(!host.log().contains(SIGN_IN) && !host.log().contains(ssh_server::USER), "{}", host.log());
+    assert!(host_keys(&mut browser).is_empty(), "a no is not remembered as a yes");
+
+    // And with a yes there is a sign-in: the log would have shown one.
+    let mut terminal = browser.open(&target);
+    terminal.accept_host_key(false);
+    terminal.until_prompt();
+    assert!(host.log().contains(SIGN_IN));
+}
+
+#[test]
+fn a_yes_holds_as_long_as_it_was_given_for() {
+    let host = SshServer::openssh();
+    let (mut box_, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    for remember in [false, true] {
+        let mut terminal = browser.open(&host.target(Some(&credential)));
+        terminal.accept_host_key(remember);
+        terminal.until_prompt();
+    }
+    goes_straight_in(&mut browser, &host, &credential);
+    let keys = host_keys(&mut browser);
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0]["fingerprint"], host.fingerprint("ed25519"));
+    assert_eq!((&keys[0]["port"], &keys[0]["global"]), (&json!(host.port), &json!(false)));
+
+    box_.kill();
+    box_.start_again();
+    let mut browser = box_.browser();
+    browser.sign_in(crate::world::ADA);
+    goes_straight_in(&mut browser, &host, &credential);
+
+    let id = keys[0]["id"].as_str().unwrap();
+    browser.delete(&format!("/api/hostkeys/{id}")).expect(204);
+    browser.open(&host.target(Some(&credential))).until_question("host_key");
+}
+
+#[test]
+fn a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced() {
+    let host = SshServer::openssh();
+    let (_box, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let mut terminal = browser.open(&host.target(Some(&credential)));
+    terminal.accept_host_key(true);
+    terminal.until_prompt();
+    let (port, old) = (host.port, host.fingerprint("ed25519"));
+    drop(host);
+
+    let host = SshServer::openssh_at(port, &["ed25519"], "");
+    let new = host.fingerprint("ed25519");
+    let mut terminal = browser.open(&host.target(Some(&credential)));
+    let asked = terminal.until_question("host_key");
+    assert_eq!((&asked["status"], &asked["fingerprint"]), (&json!("changed"), &json!(new)));
+    assert_eq!(asked["known"][0]["fingerprint"], old);
+    assert_eq!(asked["known"][0]["algorithm"], "ssh-ed25519");
+    terminal.answer(&asked, json!({"cancel": true}));
+    assert_eq!(terminal.until_ended()["reason"], "host_key");
+    assert!(!host.log().contains(SIGN_IN));
+    assert_eq!(host_keys(&mut browser)[0]["fingerprint"], old, "the old key stands");
+
+    // Once, and the old key stands; for good, and the new one does.
+    for remember in [false, true] {
+        let mut terminal = browser.open(&host.target(Some(&credential)));
+        let asked = terminal.until_question("host_key");
+        assert_eq!(asked["status"], "changed");
+        answer(&mut terminal, &asked, true, remember);
+        terminal.until_prompt();
+    }
+    let keys = host_keys(&mut browser);
+    assert_eq!(keys.len(), 1, "replaced, not added: {keys:?}");
+    assert_eq!(keys[0]["fingerprint"], new);
+    goes_straight_in(&mut browser, &host, &credential);
+}
+
+#[test]
+fn pins_are_pasted_as_lines_or_as_fingerprints() {
+    let (one, two, three) = (SshServer::openssh(), SshServer::openssh(), SshServer::openssh());
+    let (_box, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let lines = format!("# the first floor\n{}\n", one.known_hosts_line("ed25519"));
+    pin_lines(&mut browser, &lines);
+    let pin = |port: u16, fingerprint: &str| json!({"address": "127.0.0.1", "port": port, "fingerprint": fingerprint});
+    browser.post("/api/hostkeys", pin(two.port, &two.fingerprint("ed25519"))).expect(201);
+    goes_straight_in(&mut browser, &one, &credential);
+    goes_straight_in(&mut browser, &two, &credential);
+
+    // The pin of another key.
+    browser.post("/api/hostkeys", pin(three.port, &two.fingerprint("ed25519"))).expect(201);
+    let asked = browser.open(&three.target(Some(&credential))).until_question("host_key");
+    assert_eq!(asked["status"], "changed");
+    assert_eq!(asked["known"][0]["fingerprint"], two.fingerprint("ed25519"));
+    assert!(!three.log().contains(SIGN_IN));
+}
+
+#[test]
+fn what_cannot_be_pinned_is_said_by_its_line() {
+    let host = SshServer::openssh();
+    let (_box, mut browser) = claimed();
+    let good = host.known_hosts_line("ed25519");
+    let key = good.split_once(' ').unwrap().1;
+    let lines = format!("{good}\n|1|abcdefgh=|ijklmnop= {key}\n@revoked * {key}\n*.example {key}\nnonsense\n");
+    let answer = browser.post("/api/hostkeys", json!({"known_hosts": lines})).expect(201);
+    assert_eq!(answer["added"], 1);
+    let skipped: Vec<u64> =
+        answer["skipped"].as_array().unwrap().iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(skipped, [2, 3, 4, 5]);
+    let twice = browser.post("/api/hostkeys", json!({"known_hosts": good})).expect(201);
+    assert_eq!(host_keys(&mut browser).len(), 1, "{twice}");
+}
+
+#[test]
+fn the_pinned_policy_asks_nobody() {
+    let (known, stranger) = (SshServer::openssh(), SshServer::openssh());
+    let (_box, mut browser) = claimed_with(&[("FOOTBRIDGE_HOST_KEY_POLICY", "pinned")]);
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    pin_lines(&mut browser, &known.known_hosts_line("ed25519"));
+    goes_straight_in(&mut browser, &known, &credential);
+    is_turned_away(&mut browser, &stranger, &credential);
+}
+
+#[test]
+fn the_tofu_policy_believes_the_first_key_and_no_second() {
+    let host = SshServer::openssh();
+    let (_box, mut browser) = claimed_with(&[("FOOTBRIDGE_HOST_KEY_POLICY", "tofu")]);
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    goes_straight_in(&mut browser, &host, &credential);
+    let port = host.port;
+    drop(host);
+    let host = SshServer::openssh_at(port, &["ed25519"], "");
+    let asked = browser.open(&host.target(Some(&credential))).until_question("host_key");
+    assert_eq!(asked["status"], "changed");
+    assert!(!host.log().contains(SIGN_IN));
+}
+
+#[test]
+fn trust_is_each_user_s_own_and_an_administrator_s_pin_is_everybody_s() {
+    let (host, pinned) = (SshServer::openssh(), SshServer::openssh());
+    let (mut box_, mut ada) = claimed();
+    box_.add_user(BOB.0, BOB.1);
+    let mut bob = box_.browser();
+    bob.sign_in(BOB);
+    let of_ada = ada.add_password(ssh_server::PASSWORD);
+    let of_bob = bob.add_password(ssh_server::PASSWORD);
+    let mut terminal = ada.open(&host.target(Some(&of_ada)));
+    terminal.accept_host_key(true);
+    terminal.until_prompt();
+    let asked = bob.open(&host.target(Some(&of_bob))).until_question("host_key");
+    assert_eq!((&asked["status"], &asked["known"]), (&json!("unknown"), &json!([])), "what ada trusts is hers");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pinned.known_hosts_line("ed25519") + "\n").unwrap();
+    let done = box_.command(&["hostkey", "add", file.path().to_str().unwrap()], "");
+    assert!(done.status.success(), "{done:?}");
+    goes_straight_in(&mut ada, &pinned, &of_ada);
+    goes_straight_in(&mut bob, &pinned, &of_bob);
+    let global = host_keys(&mut bob).into_iter().find(|key| key["global"] == true).unwrap();
+    let refusal = bob.delete(&format!("/api/hostkeys/{}", global["id"].as_str().unwrap()));
+    assert!([403, 404].contains(&refusal.status), "{refusal:?}");
+    goes_straight_in(&mut bob, &pinned, &of_bob);
+
+    // Nobody is offered a way around it.
+    let port = pinned.port;
+    drop(pinned);
+    let impostor = SshServer::openssh_at(port, &["ed25519"], "");
+    is_turned_away(&mut bob, &impostor, &of_bob);
+    is_turned_away(&mut ada, &impostor, &of_ada);
+}
+
+#[test]
+fn a_new_algorithm_is_not_a_changed_key() {
+    let both = SshServer::openssh_with(&["ed25519", "rsa"], "");
+    let (_box, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    pin_lines(&mut browser, &both.known_hosts_line("rsa"));
+    // A host that has both is asked for the one that can be compared.
+    goes_straight_in(&mut browser, &both, &credential);
+
+    let port = both.port;
+    drop(both);
+    let other = SshServer::openssh_at(port, &["ecdsa"], "");
+    let mut terminal = browser.open(&other.target(Some(&credential)));
+    let asked = terminal.until_question("host_key");
+    assert_eq!((&asked["status"], &asked["algorithm"]), (&json!("unknown"), &json!("ecdsa-sha2-nistp256")));
+    assert_eq!(asked["known"][0]["algorithm"], "ssh-rsa");
+    answer(&mut terminal, &asked, true, true);
+    terminal.until_prompt();
+    assert_eq!(host_keys(&mut browser).len(), 2, "added beside the other");
+}
