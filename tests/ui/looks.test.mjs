@@ -12,6 +12,7 @@ let stranger;
 
 before(async () => {
   [box, server, stranger] = await Promise.all([footbridge(), sshd(), sshd()]);
+  await claimed(box);
 });
 after(async () => {
   await closeBrowser();
@@ -28,11 +29,12 @@ async function look(page, name) {
 }
 
 test('before anybody is there, and with nothing in it', async () => {
-  const { page, close } = await visitor(box);
+  const fresh = await footbridge();
+  const { page, close } = await visitor(fresh);
   await page.getByLabel(/claim code/i).waitFor();
   await look(page, 'claim');
   await close();
-  await claimed(box);
+  await fresh.close();
   for (const [size, options] of [['wide', {}], ['phone', phone]]) {
     const visit = await guest(box, options);
     await look(visit.page, `empty-${size}`);
@@ -52,6 +54,8 @@ test('full, in every theme and size', async () => {
       const { page, close } = await guest(box, options);
       await ask(page, 'PUT', '/api/preferences', { preferences: { settings: { theme } } });
       await page.reload();
+      await page.locator('.work').waitFor();
+      await page.keyboard.press('Control+Shift+H');
       await page.locator('.live-row').first().waitFor();
       await look(page, `hosts-${size}-${theme}`);
       await close();
@@ -81,11 +85,11 @@ test('terminals, splits, broadcast and what lies over them', async () => {
     await page.locator('.broadcast-warning').waitFor();
     await look(page, `broadcast-${theme}`);
     await page.keyboard.press('Control+Shift+B');
-    for (const words of ['settings', 'keys and passwords', 'host keys', 'change password', 'larger']) {
+    for (const words of ['settings', 'keys and passwords', 'host keys', 'account', 'no such thing']) {
       await page.keyboard.press('Control+Shift+P');
       await page.locator('.palette input').fill(words);
       await accessible(page, `palette, ${theme}`);
-      if (words === 'larger') break;
+      if (words === 'no such thing') break;
       await page.keyboard.press('Enter');
       await page.locator('dialog[open]:not(:has(.palette))').waitFor();
       await page.waitForTimeout(200);
