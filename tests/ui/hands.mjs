@@ -38,11 +38,19 @@ export async function openHost(page, label) {
   await page.locator('.pane.active[data-state="live"]').waitFor();
 }
 
-/** Every terminal ends, and the page begins again on the start page. */
+/** As a person chooses it. */
+export async function wear(page, theme) {
+  await page.keyboard.press('Control+,');
+  await page.locator('.settings select').first().selectOption(theme);
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), theme);
+}
+
+/** Every terminal ends. */
 export async function endAll(page) {
   const { sessions } = await ask(page, 'GET', '/api/sessions');
   for (const { id, state } of sessions) if (state !== 'ended') await ask(page, 'DELETE', `/api/sessions/${id}`);
-  await ask(page, 'PUT', '/api/preferences', { preferences: {} });
 }
 
 /** Hosts as a person has them after a year. */

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessible, ask, endAll, guest, manyHosts, openHost, readyHost } from './hands.mjs';
+import { accessible, endAll, guest, manyHosts, openHost, readyHost, wear } from './hands.mjs';
 import { PHONE, claimed, closeBrowser, command, footbridge, network, quickConnect, seen, shot, signIn, sshd, type, visitor } from './world.mjs';
 
 let box;
@@ -14,6 +14,13 @@ before(async () => {
   [box, server, stranger] = await Promise.all([footbridge(), sshd(), sshd()]);
   await claimed(box);
 });
+
+async function populated() {
+  const { page, close } = await guest(box);
+  await manyHosts(page);
+  await readyHost(page, server);
+  await close();
+}
 after(async () => {
   await closeBrowser();
   await Promise.all([box.close(), server.close(), stranger.close()]);
@@ -40,22 +47,18 @@ test('before anybody is there, and with nothing in it', async () => {
     await look(visit.page, `empty-${size}`);
     await visit.close();
   }
+  await populated();
 });
 
 test('full, in every theme and size', async () => {
   const first = await guest(box);
-  await manyHosts(first.page);
-  await readyHost(first.page, server);
-  await first.page.reload();
   await openHost(first.page, 'bench');
   await first.close();
   for (const [size, options] of [['wide', {}], ['phone', phone]]) {
     for (const theme of ['light', 'dark', 'contrast']) {
       const { page, close } = await guest(box, options);
-      await ask(page, 'PUT', '/api/preferences', { preferences: { settings: { theme } } });
-      await page.reload();
-      await page.locator('.work').waitFor();
       await page.keyboard.press('Control+Shift+H');
+      await wear(page, theme);
       await page.locator('.live-row').first().waitFor();
       await look(page, `hosts-${size}-${theme}`);
       await close();
@@ -69,9 +72,8 @@ test('terminals, splits, broadcast and what lies over them', async () => {
   await page.reload();
   await page.locator('.host-row').first().waitFor();
   for (const theme of ['dark', 'light', 'contrast']) {
-    await ask(page, 'PUT', '/api/preferences', { preferences: { settings: { theme } } });
-    await page.reload();
-    await page.locator('.host-row').first().waitFor();
+    await page.keyboard.press('Control+Shift+H');
+    await wear(page, theme);
     await openHost(page, 'bench');
     await type(page, 'clear; ls -l --color=always / | head -18; echo the"" end\n');
     await seen(page, /^the end/m);

@@ -61,6 +61,10 @@ export async function openPalette(entries: Entry[]): Promise<void> {
     } else if (event.key === 'Enter') {
       event.preventDefault();
       pick(found[chosen]);
+    } else if (event.key === 'Escape') {
+      // A search field would only empty itself.
+      event.preventDefault();
+      pick(undefined);
     }
   });
   search();
