@@ -1,5 +1,5 @@
 # Everything a person needs, each in one word. Each target sets up what it needs (on Debian, as root) and says what it does.
-.PHONY: help run demo test bench dist page lint deb packages packages-test image image-test dist-test
+.PHONY: help run demo test bench dist page lint deb packages packages-test image image-test dist-test shots
 
 help:
 	@echo "make run     build and serve, data in ./data (prints the address, the fingerprint and the claim code)"
@@ -14,9 +14,10 @@ help:
 	@echo "make image          flashable images (BOARDS='virt rpi64 rpi32'), signed if SIGNING_KEY names a key"
 	@echo "make image-test     boots the generic image under qemu: claim, updates good and bad, CUTS=20 power cuts, reset"
 	@echo "make page    the page only (src/ui/dist, embedded by build.rs)"
+	@echo "make shots   the pictures of the documents, by the browser tests"
 	@echo "make lint    rustfmt, clippy, the page's type check, licences"
 
-run demo test bench dist page lint deb packages packages-test image-test dist-test:
+run demo test bench dist page lint shots deb packages packages-test image-test dist-test:
 	@sh scripts/$@.sh
 
 image:

@@ -5,7 +5,7 @@
 #   sector 1      which slot is good       p2  squashfs, slot A      p3  squashfs, slot B (empty at first)
 #                                          p4  ext4   data, made and stretched at the first start
 . "$(dirname "$0")/lib.sh"
-packages squashfs-tools mtools dosfstools fdisk kmod cpio xz-utils gzip dpkg
+packages debian-archive-keyring squashfs-tools mtools dosfstools fdisk kmod cpio xz-utils gzip dpkg
 out=${DIST_OUT:-$root/dist}
 profile=${DIST_PROFILE:-release}
 [ $# -gt 0 ] || set -- virt
@@ -22,7 +22,13 @@ applets="[ ash awk basename blockdev cat chgrp chmod chown cp cut date dd dirnam
 apt_for() {
     apt=$root/target/apt-$1
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
+    # The mirrors that this machine uses, with the component that holds the boards' firmware.
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u | while read -r uri suite; do
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main non-free-firmware"
+    done >"$apt/sources.list"
     cat >"$apt/apt.conf" <<CONF
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "-";
 APT::Architecture "$1";
 APT::Architectures { "$1"; };
 Dir::State "$apt/state";
@@ -54,7 +60,7 @@ modules() {
     shift
     [ -e "$kernel_tree/lib/modules/$release/modules.dep" ] || depmod -b "$kernel_tree" "$release"
     for name in "$@"; do
-        modprobe -d "$kernel_tree" -S "$release" --show-depends "$name" | sed -n "s,^insmod $kernel_tree/,,p"
+        modprobe -d "$kernel_tree" -S "$release" --show-depends "$name" 2>/dev/null | sed -n "s,^insmod $kernel_tree/,,p"
     done | sort -u | while read -r file; do
         install -D -m 644 "$kernel_tree/$file" "$into/$file"
     done
@@ -84,7 +90,7 @@ ext4_tools() {
     done
     (cd "$1/lib" && rm -f ./*.so.2.? ./*.so.[0-9].[0-9] ./*.so.[0-9].[0-9].[0-9])
     # The program interpreter's place is written in every binary.
-    [ "$arch" != arm64 ] || [ -e "$1/lib/ld-linux-aarch64.so.1" ] || fail "no ld-linux in libc6"
+    ls "$1/lib/"ld-linux*.so.* >/dev/null 2>&1 || fail "no ld-linux in libc6"
 }
 
 helper() {
@@ -127,7 +133,7 @@ root_image() {
 }
 
 boot_partition() {
-    cp "$kernel_tree/boot/vmlinuz-$release" "$work/boot/kernel"
+    cp "$kernel_tree/boot/vmlinuz-$release" "$work/boot/${kernel_file:-kernel}"
     cp firmware-image/boot/* "$work/boot/"
     board_boot "$work/boot"
     find "$work/boot" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
@@ -158,6 +164,7 @@ TABLE
 }
 
 for board in "$@"; do
+    kernel_file=kernel
     . "firmware-image/boards/$board"
     say "image for $board"
     apt_for "$arch"
@@ -180,7 +187,7 @@ for board in "$@"; do
     cp "$work/root.squashfs" "$name.update.img"
     sign "$name.update.img"
     chmod 644 "$name".*
-    echo "root $(stat -c %s "$work/root.squashfs"), initramfs $(stat -c %s "$work/boot/initramfs"), kernel $(stat -c %s "$work/boot/kernel") bytes"
+    echo "root $(stat -c %s "$work/root.squashfs"), initramfs $(stat -c %s "$work/boot/initramfs"), kernel $(stat -c %s "$kernel_tree/boot/vmlinuz-$release") bytes"
     echo "$(stat -c %s "$name.img.gz") bytes: $name.img.gz"
     rm -rf "$work"
 done

@@ -3,7 +3,7 @@
 npm_ci src/ui
 
 # Newer than every source: nothing to do.
-if [ -f src/ui/dist/index.html ] && [ -z "$(find src/ui -newer src/ui/dist/index.html -type f \
+if [ -f src/ui/dist/index.html.gz ] && [ -z "$(find src/ui -newer src/ui/dist/index.html.gz -type f \
     -not -path '*/node_modules/*' -not -path '*/dist/*' | head -n 1)" ]; then
     exit 0
 fi

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::known_hosts;
-use crate::store::{KnownHostKey, Role, Store};
+use crate::store::{KnownHostKey, Role, Store, User};
 use crate::vault::DeviceKey;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -36,6 +36,17 @@ pub enum Order {
         #[serde(skip)]
         password_file: Option<PathBuf>,
     },
+    UserRole {
+        name: String,
+        role: Role,
+    },
+    UserInvite {
+        role: Role,
+    },
+    UserDeed {
+        name: String,
+        deed: Deed,
+    },
     HostkeyList,
     HostkeyAdd {
         #[serde(skip)]
@@ -56,6 +67,33 @@ pub enum Order {
     Metrics,
     /// Answers with the backup, in base64.
     Backup,
+}
+
+/// What can be done to a user who is there, as the command line says it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    Disable,
+    Enable,
+    Delete,
+    Unlock,
+    ResetPassword,
+    ResetMfa,
+}
+
+impl Deed {
+    const ALL: [(&'static str, Deed); 6] = [
+        ("disable", Deed::Disable),
+        ("enable", Deed::Enable),
+        ("delete", Deed::Delete),
+        ("unlock", Deed::Unlock),
+        ("reset-password", Deed::ResetPassword),
+        ("reset-mfa", Deed::ResetMfa),
+    ];
+
+    pub fn of(word: &str) -> Option<Deed> {
+        Deed::ALL.into_iter().find(|(name, _)| *name == word).map(|(_, deed)| deed)
+    }
 }
 
 /// What an order is carried out with.
@@ -199,6 +237,9 @@ pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
         Order::Setup => fresh_claim_code(office),
         Order::UserList => user_list(office),
         Order::UserAdd { name, role, .. } => user_add(office, name, *role, text),
+        Order::UserRole { name, role } => user_role(office, name, *role),
+        Order::UserInvite { role } => user_invite(office, *role),
+        Order::UserDeed { name, deed } => user_deed(office, name, *deed),
         Order::HostkeyList => hostkey_list(office),
         Order::HostkeyAdd { .. } => hostkey_add(office, text),
         Order::HostkeyRemove { id } => hostkey_remove(office, *id),
@@ -248,6 +289,70 @@ fn user_add(office: &Office, name: &str, role: Role, password: Option<Secret>) -
     })?;
     audit::note("cli.user.add", &[("user", &user.name)]);
     Ok(format!("{}  {}\n", user.id, user.name))
+}
+
+fn refused(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::NotNow(why) => why.into(),
+        Refusal::Gone => "there is no such user".into(),
+        _ => "it could not be done; the log says more".into(),
+    }
+}
+
+/// A name as it is stored.
+fn user_named(office: &Office, name: &str) -> Result<User, String> {
+    let user = office.store.user_by_name(&name.to_lowercase()).map_err(failed)?;
+    user.ok_or_else(|| format!("there is no user '{name}'; see footbridge user list"))
+}
+
+/// A9: their sign-ins have ended; the terminals follow, or those who look at them let go.
+fn let_go(office: &Office, user: Id, keeps_terminals: bool) {
+    if let Some(running) = &office.running {
+        match keeps_terminals {
+            true => running.registry.recheck(user),
+            false => running.registry.end_all_of(user),
+        }
+    }
+}
+
+fn user_role(office: &Office, name: &str, role: Role) -> Told {
+    let user = user_named(office, name)?;
+    office.auth.set_role(user.id, role).map_err(refused)?;
+    let_go(office, user.id, role != Role::CommandOnly);
+    audit::note("cli.user.role", &[("user", &user.name)]);
+    Ok("done\n".into())
+}
+
+fn user_invite(office: &Office, role: Role) -> Told {
+    let token = office.auth.invite(role, "(command line)", &clock::now()).map_err(refused)?;
+    Ok(format!(
+        "invite-token {}\nThe link is the page's address with /#invite= and the token behind it.\n",
+        token.as_str()
+    ))
+}
+
+fn user_deed(office: &Office, name: &str, deed: Deed) -> Told {
+    let (auth, now) = (&office.auth, clock::now());
+    let user = user_named(office, name)?;
+    let mut told = "done\n".to_owned();
+    match deed {
+        Deed::Disable => auth.set_disabled(user.id, true).map_err(refused)?,
+        Deed::Enable => auth.set_disabled(user.id, false).map_err(refused)?,
+        Deed::Delete => auth.delete_user(user.id).map_err(refused)?,
+        Deed::Unlock => auth.unlock(user.id).map_err(refused)?,
+        Deed::ResetMfa => auth.reset_factor(user.id, &now).map_err(refused)?,
+        Deed::ResetPassword => {
+            let token = auth.begin_reset(user.id, &now).map_err(refused)?;
+            told = format!(
+                "reset-token {}\nThe link is the page's address with /#reset= and the token behind it.\n",
+                token.as_str()
+            );
+        }
+    }
+    let_go(office, user.id, !matches!(deed, Deed::Disable | Deed::Delete));
+    let word = Deed::ALL.iter().find(|(_, other)| *other == deed).map_or("", |(word, _)| word);
+    audit::note(&format!("cli.user.{word}"), &[("user", &user.name)]);
+    Ok(told)
 }
 
 fn hostkey_list(office: &Office) -> Told {

@@ -1,6 +1,6 @@
 //! The command line: words in, an [`Invocation`] out. Pure.
 
-use super::admin::Order;
+use super::admin::{Deed, Order};
 use super::backup::Task;
 use super::config::nearest;
 use crate::limits;
@@ -42,6 +42,12 @@ Footbridge: SSH terminals in the browser, from one small box.
 
   footbridge user list
   footbridge user add NAME [--role administrator|user|command-only] [--password-file FILE]
+  footbridge user role NAME administrator|user|command-only
+  footbridge user disable|enable|delete|unlock NAME
+  footbridge user reset-password NAME  print a token for a new password, good once and for an hour
+  footbridge user reset-mfa NAME     take off a lost second factor
+  footbridge user invite [--role administrator|user|command-only]   print an invitation's token
+
   footbridge hostkey list
   footbridge hostkey add FILE        pin host keys for everybody, from a known_hosts file ('-' is standard input)
   footbridge hostkey remove ID
@@ -109,6 +115,9 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["config"] => return Ok(Command::ShowConfig),
         ["user", "list"] => Order::UserList,
         ["user", "add", name] => user_add(name, options)?,
+        ["user", "role", name, role] => Order::UserRole { name: (*name).into(), role: role_of(role)? },
+        ["user", "invite"] => Order::UserInvite { role: role_option(options)? },
+        ["user", deed, name] if Deed::of(deed).is_some() => user_deed(name, deed)?,
         ["hostkey", "list"] => Order::HostkeyList,
         ["hostkey", "add", file] => Order::HostkeyAdd { file: (*file).into() },
         ["hostkey", "remove", id] => Order::HostkeyRemove { id: identifier(id)? },
@@ -133,13 +142,26 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
     Ok(Command::Admin(order))
 }
 
+fn role_of(word: &str) -> Result<Role, String> {
+    match word {
+        "user" => Ok(Role::User),
+        "administrator" => Ok(Role::Administrator),
+        "command-only" => Ok(Role::CommandOnly),
+        other => Err(format!("there is no role '{other}': administrator, user or command-only")),
+    }
+}
+
+fn role_option(options: &mut Vec<(String, String)>) -> Result<Role, String> {
+    take(options, "role").map_or(Ok(Role::User), |word| role_of(&word))
+}
+
+fn user_deed(name: &str, word: &str) -> Result<Order, String> {
+    let deed = Deed::of(word).ok_or_else(|| format!("a user cannot be '{word}'"))?;
+    Ok(Order::UserDeed { name: name.into(), deed })
+}
+
 fn user_add(name: &str, options: &mut Vec<(String, String)>) -> Result<Order, String> {
-    let role = match take(options, "role").as_deref() {
-        None | Some("user") => Role::User,
-        Some("administrator") => Role::Administrator,
-        Some("command-only") => Role::CommandOnly,
-        Some(other) => return Err(format!("there is no role '{other}': administrator, user or command-only")),
-    };
+    let role = role_option(options)?;
     Ok(Order::UserAdd { name: name.into(), role, password_file: take(options, "password_file").map(PathBuf::from) })
 }
 
@@ -200,6 +222,11 @@ mod tests {
         let order = Order::UserAdd { name: "ada".into(), role: Role::Administrator, password_file: None };
         assert_eq!(parsed("user add ada --role administrator").map(|i| i.command), Ok(Command::Admin(order)));
         assert!(parsed("user add ada hunter2hunter2").is_err());
+        let order = Order::UserDeed { name: "ada".into(), deed: Deed::ResetMfa };
+        assert_eq!(parsed("user reset-mfa ada").map(|i| i.command), Ok(Command::Admin(order)));
+        let order = Order::UserInvite { role: Role::User };
+        assert_eq!(parsed("user invite").map(|i| i.command), Ok(Command::Admin(order)));
+        assert!(parsed("user role ada god").unwrap_err().contains("no role 'god'") && parsed("user delete").is_err());
         assert!(parsed("user add ada --role god").unwrap_err().contains("no role 'god'"));
     }
 }

@@ -50,11 +50,12 @@ pub fn import(text: &Secret, passphrase: Option<&Secret>, comment: &str) -> Resu
         return Err(KeyError::Unreadable("This is too long for a private key.".into()));
     }
     let text = tidy(text.expose_str().ok_or_else(unreadable)?);
+    let text = without_parameters(&text);
     let passphrase = passphrase.filter(|given| !given.is_empty());
-    let key = match kind(&text)? {
-        Kind::OpenSsh => openssh(&text, passphrase)?,
-        Kind::Pem => decode_secret_key(&text, None).map_err(|_| unreadable())?,
-        Kind::EncryptedPem => encrypted_pem(&text, passphrase)?,
+    let key = match kind(text)? {
+        Kind::OpenSsh => openssh(text, passphrase)?,
+        Kind::Pem => decode_secret_key(text, None).map_err(|_| unreadable())?,
+        Kind::EncryptedPem => encrypted_pem(text, passphrase)?,
     };
     accept(key, comment)
 }
@@ -78,6 +79,14 @@ fn tidy(text: &str) -> Zeroizing<String> {
         tidy.push('\n');
     }
     tidy
+}
+
+/// `openssl ecparam -genkey` writes the name of the curve in a block of its own first; the key repeats it.
+fn without_parameters(text: &str) -> &str {
+    match text.split_once("-----END EC PARAMETERS-----\n") {
+        Some((before, key)) if before.starts_with("-----BEGIN EC PARAMETERS-----") => key,
+        _ => text,
+    }
 }
 
 enum Kind {
@@ -331,6 +340,39 @@ mod tests {
         assert!(
             matches!(import(&dear, Some(&"open sesame".into()), ""), Err(KeyError::Refused(why)) if why.contains("ssh-keygen -p"))
         );
+    }
+
+    #[test]
+    fn what_openssl_makes_is_read() {
+        let keys = Keys::new();
+        let path = keys.0.path().join("key");
+        let made = |arguments: &[&str]| {
+            let (command, rest) = arguments.split_first().unwrap();
+            run("openssl", &[&[*command, "-out", path.to_str().unwrap()], rest].concat())
+        };
+        let kinds: [&[&str]; 6] = [
+            &["ecparam", "-genkey", "-name", "prime256v1"],
+            &["ecparam", "-genkey", "-name", "secp384r1", "-noout"],
+            &["genpkey", "-algorithm", "ed25519"],
+            &["genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:open sesame"],
+            &[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-521",
+                "-aes256",
+                "-pass",
+                "pass:open sesame",
+            ],
+            &["genrsa", "-traditional", "2048"],
+        ];
+        for kind in kinds {
+            made(kind);
+            let key = import(&read(&path), Some(&"open sesame".into()), "new")
+                .unwrap_or_else(|why| panic!("{kind:?}: {why:?}"));
+            assert!(key.public_line.ends_with(" new") && PrivateKey::from_openssh(key.secret.expose()).is_ok());
+        }
     }
 
     #[test]

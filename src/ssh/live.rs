@@ -111,7 +111,9 @@ impl Server {
         let mut lines = fs::read_to_string(&path).unwrap_or_default();
         lines.push_str(public_line.trim());
         lines.push('\n');
-        fs::write(path, lines).unwrap();
+        fs::write(&path, lines).unwrap();
+        // sshd reads it as the user, whatever umask the tests run under.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     }
 
     fn destination(&self) -> Destination {

@@ -13,6 +13,7 @@ import { type Work, openWork } from './work/index';
 const root = document.getElementById('root') ?? document.body.appendChild(h('div', { id: 'root' }));
 let work: Work | null = null;
 let lastBoot = '';
+let restarted = false;
 
 async function boot(): Promise<void> {
   work?.destroy();
@@ -20,7 +21,8 @@ async function boot(): Promise<void> {
   try {
     const state = await api.get<State>('/api/state');
     if (!state.claimed) return showClaim(root, state, () => void boot());
-    const restarted = lastBoot !== '' && lastBoot !== state.boot;
+    // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
+    restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
     lastBoot = state.boot;
     const link = readLink(location.hash);
     if (link) return showTokenPage(root, state, link, () => void boot());

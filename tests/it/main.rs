@@ -1,6 +1,7 @@
 //! What Footbridge promises, from outside: each module is one promise, and each test would fail if it were false.
 //!
-//! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program.
+//! [`world`] starts the real program, real SSH servers and a client of our own; nothing here reaches into the program,
+//! but for `routes`, which reads its list of routes.
 
 // clippy.toml allows these in functions marked as tests; their helpers are no different.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,6 +15,7 @@ mod client;
 mod credentials;
 mod crowd;
 mod data_directory;
+mod documents;
 mod foreign;
 mod frozen;
 mod full_disk;
@@ -23,6 +25,7 @@ mod hosts;
 mod memory;
 mod metrics;
 mod paste;
+mod people;
 mod power_cut;
 mod preferences;
 mod proxy_nginx;
@@ -30,6 +33,7 @@ mod requests;
 mod rooms;
 mod routes;
 mod same_origin;
+mod second_factor;
 mod sessions_end;
 mod shutdown;
 mod sign_in;

@@ -93,7 +93,8 @@ fn a_message_beyond_the_bound_ends_that_browser_and_not_the_terminal() {
     terminal.accept_host_key(true);
     terminal.until_prompt();
     let (id, offset) = (terminal.session.clone(), terminal.offset);
-    terminal.push(tungstenite::Message::binary(vec![b'#'; MESSAGE + 1]));
+    // The box may hang up on its first bytes; what it says then must still arrive.
+    let _ = terminal.try_push(tungstenite::Message::binary(vec![b'#'; MESSAGE + 1]));
     let code = loop {
         if let crate::world::terminal::Event::Closed(code) = terminal.next() {
             break code;

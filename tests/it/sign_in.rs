@@ -84,7 +84,7 @@ fn five_failures_from_an_address_make_it_wait_and_no_other() {
 
 fn sign_in_from(address: Ipv4Addr, browser: &Browser) -> Reply {
     let body = json!({"name": ADA.0, "password": ADA.1}).to_string();
-    let mut stream = raw::tls_over(raw::tcp_from(address, browser.address).unwrap(), &browser.fingerprint);
+    let mut stream = raw::is_let_in(raw::tcp_from(address, browser.address).unwrap(), &browser.fingerprint).unwrap();
     let head = format!(
         "POST /api/login HTTP/1.1\r\nHost: {}\r\nOrigin: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         browser.address,

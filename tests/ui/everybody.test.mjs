@@ -8,7 +8,7 @@ let box;
 let server;
 
 before(async () => {
-  [box, server] = await Promise.all([footbridge(), sshd()]);
+  [box, server] = await Promise.all([footbridge(), sshd({ shell: '/bin/bash' })]);
 });
 after(async () => {
   await closeBrowser();

@@ -79,7 +79,7 @@ export async function footbridge(settings = {}) {
 }
 
 /** OpenSSH's server: passwords of the test account, through PAM's keyboard-interactive too if asked. */
-export async function sshd({ interactive = false } = {}) {
+export async function sshd({ interactive = false, shell = '/bin/sh' } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'footbridge-sshd-'));
   chmodSync(folder, 0o755);
   const port = await freePort();
@@ -102,6 +102,8 @@ export async function sshd({ interactive = false } = {}) {
     const lines = [
       `ListenAddress 127.0.0.1:${port}`, `HostKey ${folder}/key`, 'PidFile none', 'UsePAM yes', 'PrintMotd no', 'PrintLastLog no', 'StrictModes no',
       `PasswordAuthentication ${interactive ? 'no' : 'yes'}`, `KbdInteractiveAuthentication ${interactive ? 'yes' : 'no'}`, 'MaxStartups 100', 'LogLevel ERROR',
+      // A shell whose prompt sets no title, and whose line editor takes every byte in any locale.
+      `ForceCommand exec ${shell} -i`,
     ];
     writeFileSync(join(folder, 'config'), lines.join('\n') + '\n');
     child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'config')], { stdio: 'ignore' });

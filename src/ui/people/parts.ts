@@ -60,7 +60,7 @@ export function saveFile(name: string, text: string, kind: string): void {
 /** The codes, shown once: to print, to keep as a file, to copy. */
 export function recoveryCodes(codes: string[], name: string): HTMLElement {
   const text = [t('people.codes.file', { name, host: location.host }), '', ...codes, ''].join('\n');
-  const button = (label: string, name_: 'import' | 'copy' | 'key', run: () => void): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: run } }, icon(name_), label);
+  const button = (label: string, name_: 'import' | 'copy' | 'print', run: () => void): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: run } }, icon(name_), label);
   return h(
     'div',
     { class: 'recovery' },
@@ -70,7 +70,7 @@ export function recoveryCodes(codes: string[], name: string): HTMLElement {
       'div',
       { class: 'toolbar' },
       button(t('people.codes.download'), 'import', () => saveFile('footbridge-recovery-codes.txt', text, 'text/plain')),
-      button(t('people.codes.print'), 'key', () => window.print()),
+      button(t('people.codes.print'), 'print', () => window.print()),
       button(t('start.copy'), 'copy', () => void copyText(text)),
     ),
     h('p', { class: 'hint' }, t('people.codes.once')),

@@ -113,6 +113,23 @@ impl Browser {
         reply
     }
 
+    /// A request to a box that may be killed under it: an error, or the whole answer.
+    pub fn try_post(&self, path: &str, body: &Value) -> std::io::Result<Reply> {
+        let body = body.to_string().into_bytes();
+        let headers = [
+            ("Host", self.address.to_string()),
+            ("Origin", self.origin()),
+            ("X-Footbridge-Csrf", self.csrf.clone().unwrap_or_default()),
+            ("Cookie", self.cookie.clone().unwrap_or_default()),
+            ("Content-Type", "application/json".into()),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_string(), value));
+        let mut stream = tls::connect(self.address, &self.fingerprint)?;
+        stream.write_all(&head("POST", path, &headers, Some(&body)))?;
+        stream.flush()?;
+        read_reply(&mut stream, false)
+    }
+
     /// Exactly these bytes, over the connection that is open if it still is; the answer is read as HTTP.
     pub fn exchange(&mut self, bytes: &[u8], is_head: bool) -> Reply {
         if let Some(mut open) = self.connection.take()

@@ -26,8 +26,8 @@ pub fn narrow_tcp_from(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStr
     Ok(socket.into())
 }
 
-/// TLS over a connection that is there; the handshake happens with the first byte.
-pub fn tls_over(stream: TcpStream, fingerprint: &str) -> Tls {
+/// TLS over a connection that is there, before its handshake.
+fn tls_over(stream: TcpStream, fingerprint: &str) -> Tls {
     stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let name = rustls::pki_types::ServerName::IpAddress(stream.peer_addr().unwrap().ip().into());
     StreamOwned::new(ClientConnection::new(tls::config(fingerprint), name).unwrap(), stream)
@@ -92,15 +92,5 @@ pub fn rest(stream: &mut impl Read) -> Vec<u8> {
 /// Does the box let this connection in? A TLS handshake is the proof.
 pub fn is_let_in(stream: TcpStream, fingerprint: &str) -> Option<Tls> {
     let mut tls = tls_over(stream, fingerprint);
-    let end = Instant::now() + PATIENCE;
-    while tls.conn.is_handshaking() {
-        match tls.conn.complete_io(&mut tls.sock) {
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                assert!(Instant::now() < end, "neither let in nor turned away");
-            }
-            Err(_) => return None,
-        }
-    }
-    Some(tls)
+    tls::shake_hands(&mut tls).ok().map(|()| tls)
 }

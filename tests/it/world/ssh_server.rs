@@ -5,6 +5,7 @@ use super::footbridge::write_private;
 use super::patience;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -45,7 +46,9 @@ impl SshServer {
         config += "PidFile none\nStrictModes no\nUsePAM yes\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes\n\
                    LogLevel DEBUG2\nMaxStartups 200\nMaxSessions 100\nPrintMotd no\nPrintLastLog no\n";
         fs::write(folder.path().join("sshd_config"), config).unwrap();
-        fs::write(folder.path().join("authorized_keys"), "").unwrap();
+        let keys = folder.path().join("authorized_keys");
+        fs::write(&keys, "").unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).unwrap();
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(folder.path().join("sshd_config"));
         SshServer::run(folder, command, port)
@@ -162,7 +165,6 @@ pub fn free_port() -> u16 {
 }
 
 fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     write_private(&folder.join("log"), "");
 }

@@ -1,5 +1,6 @@
 //! A TLS client that believes exactly one certificate: the one whose fingerprint was printed on the console.
 
+use super::patience::PATIENCE;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -7,9 +8,10 @@ use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
 };
 use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
@@ -22,7 +24,22 @@ pub fn connect(address: SocketAddr, fingerprint: &str) -> std::io::Result<Tls> {
     socket.set_read_timeout(Some(TICK))?;
     let name = ServerName::IpAddress(address.ip().into());
     let session = ClientConnection::new(config(fingerprint), name).unwrap();
-    Ok(StreamOwned::new(session, socket))
+    let mut tls = StreamOwned::new(session, socket);
+    shake_hands(&mut tls)?;
+    Ok(tls)
+}
+
+/// The whole handshake. Left to the first write, it would fail that write as soon as the box takes longer than a tick.
+pub fn shake_hands(tls: &mut Tls) -> std::io::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while tls.conn.is_handshaking() {
+        match tls.conn.complete_io(&mut tls.sock) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) && Instant::now() < end => {}
+            done => drop(done?),
+        }
+    }
+    Ok(())
 }
 
 pub fn config(fingerprint: &str) -> Arc<ClientConfig> {

@@ -1,0 +1,225 @@
+//! Accounts: who may do what to whom, and that it holds at once.
+
+use crate::second_factor::{enrol, half, take};
+use crate::world::browser::{Browser, Target};
+use crate::world::footbridge::{Footbridge, text};
+use crate::world::proxy::closed_port;
+use crate::world::{ADA, claimed};
+use serde_json::{Value, json};
+
+const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+const NEW_PASSWORD: &str = "an even longer bridge over it";
+
+fn with_eve() -> (Footbridge, Browser, Browser) {
+    let (mut box_, ada) = claimed();
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    (box_, ada, eve)
+}
+
+fn account(ada: &mut Browser, name: &str) -> Value {
+    let users = ada.get("/api/users").expect(200);
+    users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).cloned().unwrap_or(Value::Null)
+}
+
+fn path_of(ada: &mut Browser, name: &str) -> String {
+    format!("/api/users/{}", account(ada, name)["id"].as_str().unwrap())
+}
+
+fn a_terminal(browser: &mut Browser) -> String {
+    let target = Target { address: "127.0.0.1", port: closed_port(), user: "root", credential: None };
+    browser.start_session(&target).expect(201)["session"]["id"].as_str().unwrap().into()
+}
+
+#[test]
+fn administrators_only() {
+    let (_box, mut ada, mut eve) = with_eve();
+    let path = path_of(&mut ada, "ada");
+    for reply in [
+        eve.get("/api/users"),
+        eve.post("/api/users", json!({"name": "mal", "role": "user", "password": NEW_PASSWORD})),
+        eve.put(&path, json!({"disabled": true})),
+        eve.delete(&path),
+        eve.post(&format!("{path}/unlock"), json!({})),
+        eve.post(&format!("{path}/reset-factor"), json!({"proof": EVE.1})),
+        eve.get("/api/invites"),
+        eve.post("/api/invites", json!({"role": "administrator", "proof": EVE.1})),
+        eve.get("/api/audit"),
+    ] {
+        assert_eq!(reply.refusal(403), "forbidden");
+    }
+}
+
+#[test]
+fn who_is_disabled_or_deleted_is_out() {
+    let (box_, mut ada, mut eve) = with_eve();
+    a_terminal(&mut eve);
+    let path = path_of(&mut ada, "eve");
+    assert_eq!(ada.put(&path, json!({"disabled": true})).expect(200)["disabled"], true);
+    assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while account(&mut ada, "eve")["terminals"] != 0 {
+        assert!(std::time::Instant::now() < until, "the terminal of a disabled user goes on");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    box_.browser().try_sign_in(EVE.0, EVE.1).refusal(401);
+    ada.put(&path, json!({"disabled": false})).expect(200);
+    eve.sign_in(EVE);
+    ada.put(&path, json!({"role": "command-only"})).expect(200);
+    eve.sign_in(EVE);
+    assert_eq!(eve.post("/api/sessions", json!({"address": "127.0.0.1", "user": "root"})).refusal(403), "forbidden");
+    ada.delete(&path).expect(204);
+    assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
+    assert_eq!(ada.delete(&path).refusal(404), "not_found");
+    let own = path_of(&mut ada, "ada");
+    assert_eq!(ada.put(&own, json!({"role": "user"})).refusal(409), "conflict", "the last administrator stays one");
+    assert_eq!(ada.delete(&own).refusal(409), "conflict");
+}
+
+#[test]
+fn a_new_administrator_needs_a_proof() {
+    let (box_, mut ada, _) = with_eve();
+    let path = path_of(&mut ada, "eve");
+    let new = json!({"name": "bob", "role": "administrator", "password": NEW_PASSWORD});
+    assert_eq!(ada.post("/api/users", new.clone()).refusal(403), "proof_needed");
+    assert_eq!(ada.put(&path, json!({"role": "administrator"})).refusal(403), "proof_needed");
+    assert_eq!(ada.post("/api/invites", json!({"role": "administrator"})).refusal(403), "proof_needed");
+    assert_eq!(ada.put(&path, json!({"role": "administrator", "proof": EVE.1})).refusal(401), "wrong_code");
+    assert_eq!(account(&mut ada, "eve")["role"], "user");
+    ada.put(&path, json!({"role": "administrator", "proof": ADA.1})).expect(200);
+    // Once there is a second factor, the password is proof no more.
+    let (phone, _) = enrol(&mut ada);
+    let with = |proof: &str| json!({"name": "bob", "role": "administrator", "password": NEW_PASSWORD, "proof": proof});
+    assert_eq!(ada.post("/api/users", with(ADA.1)).refusal(401), "wrong_code");
+    let code = phone.code(0);
+    ada.post("/api/users", with(&code)).expect(201);
+    let reset = ada.post(&format!("{path}/reset-factor"), json!({"proof": code}));
+    assert_eq!(reset.refusal(401), "wrong_code", "a code is proof of one deed");
+    box_.browser().sign_in(("bob", NEW_PASSWORD));
+}
+
+#[test]
+fn a_lost_factor_is_taken_off_and_its_owner_told() {
+    let (box_, mut ada, mut eve) = with_eve();
+    enrol(&mut eve);
+    let path = path_of(&mut ada, "eve");
+    assert_eq!(account(&mut ada, "eve")["factor"], true);
+    assert_eq!(ada.post(&format!("{path}/reset-factor"), json!({})).refusal(403), "proof_needed");
+    ada.post(&format!("{path}/reset-factor"), json!({"proof": ADA.1})).expect(204);
+    assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
+    let mut eve = half(&box_, EVE, "full");
+    assert_eq!(eve.get("/api/notices").expect(200)["notices"][0]["what"], "factor-reset");
+}
+
+#[test]
+fn an_invitation_makes_one_user() {
+    let (box_, mut ada) = claimed();
+    let token = ada.post("/api/invites", json!({"role": "user"})).expect(201)["token"].clone();
+    let back = ada.post("/api/invites", json!({"role": "user"})).expect(201)["token"].clone();
+    let listed = ada.get("/api/invites").expect(200);
+    assert_eq!(listed["invites"].as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains(token.as_str().unwrap()), "shown once");
+    let accept = |token: &Value, name: &str| {
+        let mut browser = box_.browser();
+        let reply = browser.post("/api/invite", json!({"token": token, "name": name, "password": NEW_PASSWORD}));
+        (browser, reply)
+    };
+    assert_eq!(accept(&token, "ada").1.refusal(409), "conflict");
+    let (mut bob, reply) = accept(&token, "bob");
+    assert_eq!(take(&mut bob, reply, 201, "full")["user"]["role"], "user");
+    bob.get("/api/hosts").expect(200);
+    assert_eq!(accept(&token, "mal").1.refusal(401), "wrong_token");
+    let left = ada.get("/api/invites").expect(200)["invites"][0]["id"].clone();
+    let path = format!("/api/invites/{}", left.as_str().unwrap());
+    ada.delete(&path).expect(204);
+    assert_eq!(ada.delete(&path).refusal(404), "not_found");
+    assert_eq!(accept(&back, "mal").1.refusal(401), "wrong_token");
+}
+
+#[test]
+fn own_sign_ins_are_listed_and_ended_and_nobody_else_s() {
+    let (box_, mut ada, mut eve) = with_eve();
+    let mut second = box_.browser();
+    second.sign_in(ADA);
+    let logins = ada.get("/api/logins").expect(200);
+    let logins = logins["logins"].as_array().unwrap().clone();
+    assert_eq!(logins.len(), 2);
+    assert_eq!(logins.iter().filter(|login| login["current"] == true).count(), 1);
+    let other = logins.iter().find(|login| login["current"] == false).unwrap();
+    let path = format!("/api/logins/{}", other["id"].as_str().unwrap());
+    assert_eq!(eve.delete(&path).refusal(404), "not_found");
+    assert!(second.is_signed_in());
+    ada.delete(&path).expect(204);
+    assert!(!second.is_signed_in() && ada.is_signed_in());
+    let events = eve.get("/api/activity").expect(200);
+    let events = events["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["event"] == "signin"));
+    assert!(events.iter().all(|event| event["user"] == "eve"), "{events:?}");
+    let audit = ada.get("/api/audit?last=1&event=signin&user=eve").expect(200);
+    assert_eq!(audit["events"].as_array().unwrap().len(), 1);
+    assert_eq!(ada.get("/api/audit?last=100000").refusal(400), "bad_request");
+}
+
+fn ordered(box_: &Footbridge, words: &[&str]) -> String {
+    let done = box_.command(words, "");
+    assert!(done.status.success(), "{words:?}: {}", text(&done.stderr));
+    text(&done.stdout)
+}
+
+#[test]
+fn the_command_line_does_the_same() {
+    let (box_, mut ada, mut eve) = with_eve();
+    ordered(&box_, &["user", "disable", "eve"]);
+    assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
+    box_.browser().try_sign_in(EVE.0, EVE.1).refusal(401);
+    ordered(&box_, &["user", "enable", "eve"]);
+    ordered(&box_, &["user", "unlock", "eve"]);
+    ordered(&box_, &["user", "role", "eve", "administrator"]);
+    eve.sign_in(EVE);
+    eve.get("/api/users").expect(200);
+    enrol(&mut eve);
+    ordered(&box_, &["user", "reset-mfa", "eve"]);
+    half(&box_, EVE, "full");
+    ordered(&box_, &["user", "delete", "eve"]);
+    assert!(account(&mut ada, "eve").is_null());
+    let last = box_.command(&["user", "delete", "ada"], "");
+    assert!(!last.status.success() && text(&last.stderr).contains("only administrator"));
+    let told = ordered(&box_, &["user", "invite", "--role", "command-only"]);
+    let token = told.lines().next().unwrap().strip_prefix("invite-token ").unwrap();
+    let mut bob = box_.browser();
+    let reply = bob.post("/api/invite", json!({"token": token, "name": "bob", "password": NEW_PASSWORD}));
+    assert_eq!(take(&mut bob, reply, 201, "full")["user"]["role"], "command-only");
+}
+
+#[test]
+fn a_forgotten_password() {
+    let (box_, _, mut eve) = with_eve();
+    let (_, codes) = enrol(&mut eve);
+    eve.add_password("the password of a router");
+    let token = || {
+        let told = ordered(&box_, &["user", "reset-password", "eve"]);
+        told.lines().next().unwrap().strip_prefix("reset-token ").unwrap().to_owned()
+    };
+    let first = token();
+    assert!(eve.is_signed_in(), "the token alone changes nothing");
+    let reset = |body: Value| box_.browser().post("/api/reset", body);
+    let plain = json!({"token": first, "password": NEW_PASSWORD});
+    assert_eq!(reset(plain).refusal(400), "bad_request", "nothing is discarded by leaving something out");
+    let both = json!({"token": first, "password": NEW_PASSWORD, "recovery_code": codes[0], "discard": true});
+    assert_eq!(reset(both).refusal(400), "bad_request");
+    let junk = json!({"token": "junk", "password": NEW_PASSWORD, "discard": true});
+    assert_eq!(reset(junk).refusal(401), "wrong_token");
+    reset(json!({"token": first, "password": NEW_PASSWORD, "recovery_code": codes[0]})).expect(204);
+    assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
+    let mut owing = half(&box_, (EVE.0, NEW_PASSWORD), "factor");
+    let reply = owing.post("/api/factor/recover", json!({"code": codes[1]}));
+    take(&mut owing, reply, 200, "recovered");
+    enrol(&mut owing);
+    let kept = owing.get("/api/credentials").expect(200);
+    assert_eq!(kept["credentials"].as_array().unwrap().len(), 1, "a recovery code keeps the vault");
+
+    reset(json!({"token": token(), "password": "a third bridge over a lake", "discard": true})).expect(204);
+    let mut eve = half(&box_, (EVE.0, "a third bridge over a lake"), "full");
+    assert_eq!(eve.get("/api/credentials").expect(200)["credentials"], json!([]));
+}

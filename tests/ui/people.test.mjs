@@ -1,0 +1,221 @@
+// People: a second factor is set up from the picture on the page, asked for at the next sign-in, and replaced by a recovery code; an
+// invitation makes a user, who can be disabled; what a stranger types as a name reaches nobody's page. In a real browser, on the real program.
+
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { ADA, PATIENCE, PHONE, axeSource, claimed, closeBrowser, footbridge, shot, signIn, until, visitor } from './world.mjs';
+
+const BOB = { name: 'bob', password: 'seven lanterns by the weir' };
+const HOSTILE = '<img src=x onerror=document.title="run">';
+let box;
+let secret = '';
+let used = 0;
+let codes = [];
+
+before(async () => {
+  box = await footbridge();
+  await claimed(box);
+});
+after(async () => {
+  await closeBrowser();
+  await box.close();
+});
+
+/** RFC 6238: a code works once, so that each call waits for a step that was not used. */
+async function oneTimeCode() {
+  await until(() => Math.floor(Date.now() / 30_000) > used, 'the next code did not come', 40_000);
+  used = Math.floor(Date.now() / 30_000);
+  const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(used));
+  const hash = createHmac('sha1', key).update(counter).digest();
+  const number = (hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000;
+  return String(number).padStart(6, '0');
+}
+
+const menu = async (page, name) => {
+  await page.locator('.work-tools [aria-haspopup="menu"]').click();
+  await page.getByRole('menuitem', { name, exact: true }).click();
+};
+const dialog = (page) => page.locator('dialog[open]').last();
+
+async function password(page, who) {
+  await page.locator('input[autocomplete="username"]').fill(who.name);
+  await page.locator('input[autocomplete="current-password"]').fill(who.password);
+  await page.keyboard.press('Enter');
+}
+
+async function withoutBarriers(page) {
+  await page.evaluate(axeSource());
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`), []);
+}
+
+test('a second factor is set up from the account, and its recovery codes are shown once', async () => {
+  const { page, close } = await visitor(box);
+  await signIn(page);
+  await menu(page, 'Your account');
+  await dialog(page).getByText('This browser').waitFor();
+  await shot(page, 'people-account');
+  await withoutBarriers(page);
+  await dialog(page).getByRole('button', { name: 'Set up' }).click();
+  await page.locator('.qr').waitFor();
+  await page.getByText('I cannot scan it').click();
+  secret = (await dialog(page).locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
+  assert.match(secret, /^[A-Z2-7]{32}$/);
+  await shot(page, 'people-enrol');
+  await withoutBarriers(page);
+  const code = dialog(page).locator('input[autocomplete="one-time-code"]');
+  await code.fill('000000');
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('That code is wrong').waitFor();
+  await code.fill(await oneTimeCode());
+  await page.keyboard.press('Enter');
+  await dialog(page).locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
+  codes = await dialog(page).locator('.recovery-codes code').allInnerTexts();
+  assert.equal(new Set(codes).size, 10);
+  await shot(page, 'people-codes');
+  const [file] = await Promise.all([page.waitForEvent('download'), dialog(page).getByRole('button', { name: 'Save as file' }).click()]);
+  const kept = readFileSync(await file.path(), 'utf8');
+  assert.ok(codes.every((one) => kept.includes(one)));
+  await dialog(page).getByRole('button', { name: 'Done' }).click();
+  assert.equal(await dialog(page).locator('.recovery-codes').count(), 1, 'the codes stay until they are said to be kept');
+  await dialog(page).getByText('I have put them in a safe place').click();
+  await dialog(page).getByRole('button', { name: 'Done' }).click();
+  await dialog(page).getByText('10 recovery codes are left').waitFor();
+  await close();
+});
+
+test('the next sign-in asks for a code, and refuses a wrong one', async () => {
+  const { page, close } = await visitor(box);
+  await password(page, ADA);
+  const code = page.locator('input[autocomplete="one-time-code"]');
+  await code.waitFor({ timeout: PATIENCE });
+  await shot(page, 'people-code');
+  await withoutBarriers(page);
+  await code.fill('000000');
+  await page.getByText('That code is wrong').waitFor();
+  await page.reload();
+  await code.waitFor();
+  await code.fill(await oneTimeCode());
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await close();
+});
+
+test('a recovery code leads to a new factor, and its owner is told', async () => {
+  const { page, close } = await visitor(box, { viewport: PHONE, colorScheme: 'light', hasTouch: true });
+  await password(page, ADA);
+  await page.getByRole('button', { name: 'Use a recovery code' }).click();
+  await shot(page, 'people-recovery-phone');
+  await page.locator('[data-field="recovery_code"] input').fill(codes[0].toLowerCase());
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.locator('.qr').waitFor({ timeout: PATIENCE });
+  await page.getByText('I cannot scan it').click();
+  const before = secret;
+  secret = (await page.locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
+  assert.notEqual(secret, before);
+  await shot(page, 'people-enrol-phone');
+  await withoutBarriers(page);
+  await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await page.locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
+  await shot(page, 'people-codes-phone');
+  await page.getByText('I have put them in a safe place').click();
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await dialog(page).getByText('A recovery code of yours was used').waitFor();
+  await shot(page, 'people-notice-phone');
+  await dialog(page).getByRole('button', { name: 'I have read this' }).click();
+  await page.reload();
+  await page.locator('.work').waitFor();
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.locator('dialog[open]').count(), 0, 'what was read is not said again');
+  await menu(page, 'Your account');
+  await dialog(page).getByText('This browser').waitFor();
+  await shot(page, 'people-account-phone');
+  await close();
+});
+
+test('an invitation makes a user who can be disabled, and what strangers type is not shown', async () => {
+  const stranger = await visitor(box);
+  await password(stranger.page, { name: HOSTILE, password: 'no such bridge here' });
+  await stranger.page.locator('.problem').waitFor({ timeout: PATIENCE });
+
+  const { page, close } = await visitor(box);
+  await password(page, ADA);
+  await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await menu(page, 'People');
+  await dialog(page).getByRole('button', { name: 'Invite somebody' }).click();
+  await dialog(page).getByText('Opens no terminals').waitFor();
+  await shot(page, 'people-invite');
+  await dialog(page).getByRole('button', { name: 'Make link' }).click();
+  const link = (await dialog(page).locator('.copy-box pre').innerText()).trim();
+  assert.ok(link.startsWith(`${box.url}/#invite=`));
+  await shot(page, 'people-link');
+  await dialog(page).getByRole('button', { name: 'Done' }).click();
+
+  await stranger.page.goto(link);
+  await stranger.page.getByText('Your password seals').waitFor();
+  assert.equal(new URL(stranger.page.url()).hash, '', 'the token does not stay in the address');
+  await shot(stranger.page, 'people-invited');
+  await withoutBarriers(stranger.page);
+  await stranger.page.locator('input[autocomplete="username"]').fill(BOB.name);
+  await stranger.page.locator('input[autocomplete="new-password"]').fill(BOB.password);
+  await stranger.page.getByRole('button', { name: 'Create account' }).click();
+  await stranger.page.locator('.work').waitFor({ timeout: PATIENCE });
+  await stranger.page.locator('.work-tools [aria-haspopup="menu"]').click();
+  assert.equal(await stranger.page.getByRole('menuitem', { name: 'Audit' }).count(), 0, 'a user is not offered what is not theirs');
+
+  await page.keyboard.press('Escape');
+  await menu(page, 'People');
+  await dialog(page).getByText('bob', { exact: true }).waitFor();
+  await shot(page, 'people-users');
+  await withoutBarriers(page);
+  await dialog(page).getByRole('button', { name: /bob/ }).click();
+  await page.getByRole('menuitem', { name: 'Disable' }).click();
+  await dialog(page).getByRole('button', { name: 'Disable' }).click();
+  await dialog(page).getByText('Disabled', { exact: true }).waitFor();
+  await stranger.page.reload();
+  await stranger.page.locator('input[autocomplete="current-password"]').waitFor({ timeout: PATIENCE });
+
+  await page.keyboard.press('Escape');
+  await menu(page, 'Audit');
+  await dialog(page).getByText('Invitation accepted').waitFor();
+  await shot(page, 'people-audit');
+  await withoutBarriers(page);
+  await dialog(page).locator('select').selectOption('signin.failed');
+  await dialog(page).getByText('Sign-in failed').first().waitFor();
+  const [file] = await Promise.all([page.waitForEvent('download'), dialog(page).getByRole('button', { name: 'CSV' }).click()]);
+  const table = readFileSync(await file.path(), 'utf8');
+  assert.match(table, /^time,event,user,peer/);
+  // It may have been a password in the wrong field.
+  assert.ok(!table.includes('onerror'), table);
+  assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
+  assert.notEqual(await page.title(), 'run');
+  await close();
+  await stranger.close();
+});
+
+test('a reset says what becomes of stored credentials before it is done', async () => {
+  const { page, close } = await visitor(box);
+  await page.goto(`${box.url}/#reset=${'A'.repeat(43)}`);
+  await page.getByText('What becomes of what you have stored?').waitFor();
+  await shot(page, 'people-reset');
+  await page.locator('input[autocomplete="new-password"]').fill(BOB.password);
+  await page.getByText('I have no recovery code').click();
+  await page.getByText('deleted for good').waitFor();
+  await shot(page, 'people-reset-discard');
+  await withoutBarriers(page);
+  const button = page.getByRole('button', { name: 'Set password' });
+  await button.click();
+  assert.equal(await page.locator('.problem').count(), 0, 'nothing is sent before the deletion is confirmed');
+  await page.getByText('Yes, delete').click();
+  await button.click();
+  await page.getByText('A link works once').waitFor({ timeout: PATIENCE });
+  await close();
+});
