@@ -70,7 +70,7 @@ try {
     return times;
   };
   figure('typing to screen, p95', await echo(), '', 0.95);
-  await type(page, '\x15');
+  await page.keyboard.press('Control+C');
   await page.keyboard.press('Control+Shift+E');
   await page.locator('.pane.active[data-state="live"]').waitFor();
   await seen(page, '$');
@@ -81,7 +81,8 @@ try {
   await page.keyboard.press('Control+Shift+ArrowRight');
   await page.keyboard.press('Control+C');
   await page.keyboard.press('Control+Shift+ArrowLeft');
-  await type(page, '\x15\x03');
+  await page.keyboard.press('Control+C');
+  await page.waitForTimeout(500);
   await type(page, 'clear; echo painted-$((6*7))\n');
   await seen(page, 'painted-42');
 
