@@ -137,5 +137,5 @@ async function revoke(one: Login, device: string): Promise<boolean> {
 
 function activityList(events: AuditEvent[]): HTMLElement {
   if (events.length === 0) return h('p', { class: 'hint' }, t('people.activity.none'));
-  return h('ul', { class: 'activity' }, ...[...events].reverse().map((one) => h('li', { class: one.event.endsWith('failed') ? 'bad' : '' }, h('span', {}, wordText('people.event', one.event)), h('span', { class: 'hint' }, one.peer ?? ''), h('time', { class: 'hint' }, timeText(one.time)))));
+  return h('ul', { class: 'activity', tabindex: '0' }, ...[...events].reverse().map((one) => h('li', { class: one.event.endsWith('failed') ? 'bad' : '' }, h('span', {}, wordText('people.event', one.event)), h('span', { class: 'hint' }, one.peer ?? ''), h('time', { class: 'hint' }, timeText(one.time)))));
 }

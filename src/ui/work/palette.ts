@@ -30,6 +30,7 @@ export async function openPalette(entries: Entry[]): Promise<void> {
   let chosen = 0;
   let picked: Entry | null = null;
   const list = h('ul', { class: 'palette-list', role: 'listbox', id: 'palette-list', 'aria-label': t('palette.title') });
+  const none = h('p', { class: 'hint palette-none', role: 'status' });
   const input = h('input', { type: 'search', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'palette-list', 'aria-autocomplete': 'list', 'aria-label': t('palette.title'), placeholder: t('palette.hint'), autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' }) as HTMLInputElement;
   const pick = (entry: Entry | undefined): void => {
     picked = entry ?? null;
@@ -37,8 +38,11 @@ export async function openPalette(entries: Entry[]): Promise<void> {
   };
   const draw = (): void => {
     list.replaceChildren(...found.map((entry, at) => h('li', { role: 'option', id: `palette-${at}`, 'aria-selected': String(at === chosen), class: 'palette-row', on: { click: () => pick(entry) } }, icon(entry.icon), h('span', { class: 'palette-label' }, entry.label), entry.detail ? h('span', { class: 'hint' }, entry.detail) : null)));
-    if (found.length === 0) list.append(h('li', { class: 'hint palette-none' }, t('palette.none')));
-    input.setAttribute('aria-activedescendant', `palette-${chosen}`);
+    list.hidden = found.length === 0;
+    none.textContent = found.length === 0 ? t('palette.none') : '';
+    input.setAttribute('aria-expanded', String(found.length > 0));
+    if (found.length > 0) input.setAttribute('aria-activedescendant', `palette-${chosen}`);
+    else input.removeAttribute('aria-activedescendant');
     list.children[chosen]?.scrollIntoView({ block: 'nearest' });
   };
   const search = (): void => {
@@ -57,9 +61,13 @@ export async function openPalette(entries: Entry[]): Promise<void> {
     } else if (event.key === 'Enter') {
       event.preventDefault();
       pick(found[chosen]);
+    } else if (event.key === 'Escape') {
+      // A search field would only empty itself.
+      event.preventDefault();
+      pick(undefined);
     }
   });
   search();
-  await openDialog({ title: t('palette.title'), body: h('div', { class: 'palette' }, input, list), actions: [] });
+  await openDialog({ title: t('palette.title'), body: h('div', { class: 'palette' }, input, list, none), actions: [] });
   (picked as Entry | null)?.run();
 }

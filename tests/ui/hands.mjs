@@ -1,0 +1,80 @@
+// What several of the tests do with the page besides opening terminals.
+
+import assert from 'node:assert/strict';
+import { ACCOUNT, axeSource, signIn, visitor } from './world.mjs';
+
+/** Somebody signed in. */
+export async function guest(box, options = {}) {
+  const visit = await visitor(box, options);
+  await signIn(visit.page);
+  return visit;
+}
+
+/** A request as the page makes it: what a test needs to be there, without clicking it together each time. */
+export function ask(page, method, path, body) {
+  return page.evaluate(async ([method, path, body]) => {
+    const { csrf } = await (await fetch('/api/state')).json();
+    const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
+    const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return answer.status === 204 ? null : answer.json();
+  }, [method, path, body]);
+}
+
+/** A host that asks nothing more: its key is pinned and the password is stored. */
+export async function readyHost(page, server, more = {}) {
+  const stored = (await ask(page, 'GET', '/api/credentials')).credentials.find(({ label }) => label === 'test password');
+  const credential = stored ?? (await ask(page, 'POST', '/api/credentials', { label: 'test password', kind: 'password', password: ACCOUNT.password }));
+  await ask(page, 'POST', '/api/hostkeys', { address: '127.0.0.1', port: server.port, fingerprint: server.fingerprint });
+  return ask(page, 'POST', '/api/hosts', { label: 'bench', address: '127.0.0.1', port: server.port, user: ACCOUNT.user, credential_id: credential.id, ...more });
+}
+
+/** By the search on the start page. */
+export async function openHost(page, label) {
+  if (await page.locator('.stage').isVisible()) await page.keyboard.press('Control+Shift+H');
+  await page.locator('.search-input').fill(label);
+  await page.locator('.host-row', { hasText: label }).first().waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('.pane.active[data-state="live"]').waitFor();
+}
+
+/** As a person chooses it. */
+export async function wear(page, theme) {
+  await page.keyboard.press('Control+,');
+  await page.locator('.settings select').first().selectOption(theme);
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), theme);
+}
+
+/** Every terminal ends. */
+export async function endAll(page) {
+  const { sessions } = await ask(page, 'GET', '/api/sessions');
+  for (const { id, state } of sessions) if (state !== 'ended') await ask(page, 'DELETE', `/api/sessions/${id}`);
+}
+
+/** Hosts as a person has them after a year. */
+export const NAMES = [
+  ['router', '192.168.1.1', 'root', ['home', 'network'], 'teal', true], ['nas', 'nas.local', 'admin', ['home', 'storage'], 'blue', true], ['attic-pi', 'attic.local', 'pi', ['home'], 'green', false],
+  ['web-1', 'web-1.example.org', 'deploy', ['production', 'web'], 'red', true], ['web-2', 'web-2.example.org', 'deploy', ['production', 'web'], 'red', false], ['db-primary', 'db-1.example.org', 'postgres', ['production', 'database'], 'red', false],
+  ['db-replica', 'db-2.example.org', 'postgres', ['production', 'database'], 'orange', false], ['staging', 'staging.example.org', 'deploy', ['staging'], 'yellow', false], ['build', 'ci.example.org', 'builder', ['staging'], 'purple', false],
+  ['mail', 'mx.example.org', 'root', ['production'], '', false], ['garden-sensor', '10.20.0.14', 'sensor', ['field'], 'green', false], ['weather-mast', '10.20.0.15', 'sensor', ['field'], 'green', false],
+  ['printer', '192.168.1.40', 'root', ['home'], '', false], ['old-laptop', '192.168.1.61', 'ada', ['home'], '', false], ['switch-cellar', '192.168.1.2', 'admin', ['home', 'network'], 'teal', false], ['vpn', 'vpn.example.org', 'root', ['network'], 'pink', false],
+];
+
+export async function manyHosts(page) {
+  for (const [label, address, user, tags, colour, favourite] of NAMES) {
+    const notes = label === 'db-primary' ? 'Ask Grace before a restart' : label === 'attic-pi' ? 'Behind the water tank' : '';
+    await ask(page, 'POST', '/api/hosts', { label, address, user, tags, colour, favourite, notes });
+  }
+}
+
+/** Nothing serious or critical, by axe-core's rules for WCAG 2.2 AA. */
+export async function accessible(page, where) {
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource());
+  const found = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'] });
+    return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ''}`).join(' | ').slice(0, 900)}`);
+  });
+  assert.deepEqual(found, [], where);
+}
