@@ -14,12 +14,16 @@ const root = document.getElementById('root') ?? document.body.appendChild(h('div
 let work: Work | null = null;
 let lastBoot = '';
 let restarted = false;
+let latest = 0;
 
+/** Called again before it has ended, by a link opened in this tab or several terminals that hear of a sign-out, only the last shows. */
 async function boot(): Promise<void> {
+  const mine = ++latest;
   work?.destroy();
   work = null;
   try {
     const state = await api.get<State>('/api/state');
+    if (mine !== latest) return;
     if (!state.claimed) return showClaim(root, state, () => void boot());
     // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
     restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
@@ -33,10 +37,14 @@ async function boot(): Promise<void> {
     }
     if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
     await loadSettings();
-    work = await openWork(root, state, () => void boot());
+    if (mine !== latest) return;
+    const opened = await openWork(root, state, () => void boot());
+    if (mine !== latest) return opened?.destroy();
+    work = opened;
     void showNotices();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (mine !== latest) return;
     clear(root);
     root.append(h('main', {}, failingCard(error, () => void boot())));
   }

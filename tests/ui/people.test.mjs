@@ -201,6 +201,27 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await stranger.close();
 });
 
+test('a link opened in a tab that is still loading is not lost to the page before it', async () => {
+  const { page, close } = await visitor(box);
+  let asked = 0;
+  let answered = 0;
+  await page.route('**/api/state', async (route) => {
+    // The answers come in the other order: what was asked first is answered last.
+    if (++asked === 1) await until(() => answered > 0, 'the link asked for nothing');
+    await route.continue();
+    answered += 1;
+  });
+  await page.reload({ waitUntil: 'commit' });
+  await page.waitForLoadState('domcontentloaded');
+  await until(() => asked > 0, 'the page asked for nothing');
+  await page.evaluate(() => void (location.hash = `#reset=${'A'.repeat(43)}`));
+  await page.getByText('What becomes of what you have stored?').waitFor();
+  await until(() => answered > 1, 'the first was not answered');
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.getByText('What becomes of what you have stored?').count(), 1, 'the page before it came after all');
+  await close();
+});
+
 test('a reset says what becomes of stored credentials before it is done', async () => {
   const { page, close } = await visitor(box);
   await page.goto(`${box.url}/#reset=${'A'.repeat(43)}`);
