@@ -80,13 +80,6 @@ impl SshClient {
         }
     }
 
-    pub fn read_for(&mut self, time: Duration) {
-        let (end, mut buffer) = (Instant::now() + time, [0; 64 * 1024]);
-        while Instant::now() < end {
-            self.read(&mut buffer);
-        }
-    }
-
     /// MB/s, and the CPU seconds of the client.
     pub fn bulk(&mut self, bytes: usize) -> (f64, f64) {
         self.until_prompt();
