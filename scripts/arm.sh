@@ -16,6 +16,7 @@ say "serving under qemu-aarch64"
 FOOTBRIDGE_DATA=$work/data FOOTBRIDGE_LISTEN=127.0.0.1:0 \
     qemu-aarch64-static "target/arm/footbridge-$(version)-aarch64-unknown-linux-musl" serve >"$work/out" 2>"$work/err" &
 server=$!
+touch "$work/out"
 tries=0
 until grep -q '^listening ' "$work/out"; do
     kill -0 "$server" 2>/dev/null && [ "$tries" -lt 600 ] || { cat "$work/out" "$work/err" >&2; fail "it does not serve"; }

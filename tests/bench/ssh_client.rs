@@ -4,7 +4,7 @@ use super::process::cpu_seconds;
 use super::world::footbridge::write_private;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
 
 pub struct SshClient {
