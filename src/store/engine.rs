@@ -164,7 +164,9 @@ impl Engine for Redb {
 
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {
         self.with(|database| {
-            let writing = database.begin_write().map_err(redb::Error::from)?;
+            let mut writing = database.begin_write().map_err(redb::Error::from)?;
+            // With one phase, a newest transaction that does not check is taken for one that never ended, and silently undone.
+            writing.set_two_phase_commit(true);
             {
                 let mut table = writing.open_table(RECORDS).map_err(redb::Error::from)?;
                 for (key, wanted) in conditions {
