@@ -14,6 +14,7 @@ import { t } from '../base/text';
 import type { Session } from '../base/types';
 import { FindBar } from './find';
 import { type Ended, Link, type Question } from './link';
+import { Pace, keyPressed } from './pace';
 import { asksFirst, counts, prepared, preview } from './paste';
 import { hostKeyPanel, promptsPanel } from './questions';
 import { makeXtermFitThePolicy } from './strictcsp';
@@ -71,6 +72,7 @@ export class Pane {
   private readonly bar = h('div', { class: 'pane-bar', hidden: true, role: 'status' });
   private readonly watcher: ResizeObserver;
   private readonly forget: () => void;
+  private readonly pace = new Pace((bytes) => this.print(bytes));
   private link: Link | null = null;
   private resizeTimer = 0;
   private asked: number | null = null;
@@ -110,6 +112,7 @@ export class Pane {
   }
 
   dispose(): void {
+    this.pace.flush();
     this.link?.close();
     this.watcher.disconnect();
     this.forget();
@@ -134,6 +137,7 @@ export class Pane {
     });
     this.term.parser.registerOscHandler(52, (data) => this.clipboardRequest(data));
     this.term.attachCustomKeyEventHandler((event) => this.key(event));
+    this.root.addEventListener('keydown', () => keyPressed(performance.now()), true);
     this.root.addEventListener('focusin', () => this.owner.focused(this));
     this.screen.addEventListener('contextmenu', (event) => this.rightClick(event));
     this.screen.addEventListener('auxclick', (event) => {
@@ -176,7 +180,7 @@ export class Pane {
     this.session = session;
     this.link?.close();
     this.link = new Link(session, {
-      output: (bytes) => this.print(bytes),
+      output: (bytes) => this.pace.push(bytes),
       attached: (now, lost) => this.attached(now, lost),
       state: (state, detail) => this.became(state, detail),
       question: (question) => this.ask(question),
@@ -219,6 +223,7 @@ export class Pane {
 
   /** Bytes are gone for good: begin with a clean screen, and let the host draw it anew. A change of size makes full-screen programs do that. */
   private missed(bytes: number): void {
+    this.pace.flush();
     this.term.reset();
     this.term.write(`\x1b[2m${t('term.lost', { bytes })}\x1b[0m\r\n`);
     const { cols, rows } = this.term;
@@ -241,6 +246,7 @@ export class Pane {
   }
 
   private finish(ended: Ended): void {
+    this.pace.flush();
     this.unask();
     this.become('ended');
     const fine = ended.reason === 'exit' && ended.status === 0;
@@ -391,6 +397,7 @@ export class Pane {
   /** Straight to the host, as if it were typed here. */
   type(bytes: Uint8Array): void {
     if (this.follows) this.fit();
+    this.pace.typed();
     this.link?.send(bytes);
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoff } from './backoff';
+import { Pace, keyPressed } from './pace';
 import { asksFirst, counts, prepared, preview } from './paste';
 
 test('the wait doubles, is bounded and never nought', () => {
@@ -32,4 +33,33 @@ test('a preview shows what cannot be seen', () => {
   assert.equal(preview('a\x1b[31mb\n\tc'), 'a\\x1b[31mb\n\tc');
   assert.equal(preview('1\n2\n3', 2), '1\n2\n…');
   assert.deepEqual(counts('a\nb\n'), { lines: 2, characters: 4 });
+});
+
+test('what is typed elsewhere has the right of way over a flood, and nothing is lost or reordered by it', async () => {
+  let now = 0;
+  let printed = '';
+  const pace = new Pace((bytes) => void (printed += new TextDecoder().decode(bytes)), () => now);
+  const push = (text: string): void => pace.push(new TextEncoder().encode(text));
+  const flood = 'b'.repeat(50_000);
+  push(flood);
+  assert.equal(printed, flood, 'nobody types: at once');
+  now = 5000;
+  keyPressed(now);
+  push('little');
+  assert.equal(printed, `${flood}little`, 'a little is at once, too');
+  push(flood);
+  push('c');
+  assert.equal(printed.length, 50_000 + 8192);
+  now += 500;
+  pace.typed();
+  assert.equal(printed, `${flood}little${flood}c`, 'in the pane that is typed in nothing waits');
+  push(flood);
+  assert.ok(printed.endsWith(`c${flood}`));
+  now = 9000;
+  keyPressed(now);
+  push(flood);
+  push('d');
+  now += 1000;
+  while (!printed.endsWith('d')) await new Promise((go) => setTimeout(go, 5));
+  assert.equal(printed, `${flood}little${flood}c${flood}${flood}d`);
 });

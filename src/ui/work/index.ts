@@ -24,6 +24,9 @@ interface KeptTab {
   active: string;
 }
 
+/** Tabs that nobody looks at come back so long after the one in front. */
+const BEHIND_MS = 250;
+
 export class Work implements PaneOwner {
   private readonly groups: Group[] = [];
   /** The tab in front; null: the start page. */
@@ -419,13 +422,13 @@ export class Work implements PaneOwner {
     for (const tab of tabs) {
       const tree = readNode(tab['tree']);
       gone += tree ? idsOf(tree).filter((id) => !sessions.some((session) => session.id === id)).length : 0;
-      const group = this.restoreTab(tree, sessions, String(tab['active']));
+      const group = this.restoreTab(tree, sessions, String(tab['active']), tab === front);
       if (group && tab === front) this.front = group;
     }
     if (gone > 0) toast(t(gone === 1 ? 'work.gone.one' : 'work.gone.many', { count: gone }), 'warn');
   }
 
-  private restoreTab(tree: Node | null, sessions: Session[], active: string): Group | null {
+  private restoreTab(tree: Node | null, sessions: Session[], active: string, first: boolean): Group | null {
     if (!tree) return null;
     const panes = new Map<string, Pane>();
     for (const id of idsOf(tree)) {
@@ -437,7 +440,12 @@ export class Work implements PaneOwner {
     if (!group) return null;
     group.active = panes.get(active)?.id ?? group.active;
     this.groups.push(group);
-    for (const [session, pane] of panes) pane.attach(session);
+    // What is looked at comes first: the others would fill the line and the browser with what nobody sees yet.
+    for (const [session, pane] of panes) {
+      pane.session = session;
+      if (first) pane.attach(session);
+      else window.setTimeout(() => this.root.isConnected && group.panes.has(pane.id) && pane.attach(session), BEHIND_MS);
+    }
     return group;
   }
 }
