@@ -32,11 +32,7 @@ fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellRece
     let who = trust.user_name();
     note(facts, "session.start", &who, &[]);
     let (mut steward, mut plumbing) = (Asking { session, trust: &trust }, Flow { session });
-    let life = AssertUnwindSafe(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
-    let ended = match catch_unwind(life) {
-        Ok(outcome) => describe(outcome),
-        Err(_) => crashed(),
-    };
+    let ended = contained(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
     let (seconds, bytes) = (begun.elapsed().as_secs().to_string(), session.summary().end_offset.to_string());
     note(facts, "session.end", &who, &[("reason", ended.reason), ("seconds", &seconds), ("bytes", &bytes)]);
     session.has_ended(ended, clock::Instant::now());
@@ -47,6 +43,11 @@ fn note(facts: &Facts, event: &str, who: &str, more: &[(&str, &str)]) {
     let (to, port, id) = (&facts.destination, facts.destination.port.to_string(), facts.id.to_string());
     let about = [("session", id.as_str()), ("user", who), ("host", &to.host), ("port", &port), ("as", &to.user)];
     audit::note(event, &[&about[..], more].concat());
+}
+
+/// A panic ends here, and with it this session only.
+fn contained(life: impl FnOnce() -> Result<Ending, Failure>) -> Ended {
+    catch_unwind(AssertUnwindSafe(life)).map_or_else(|_| crashed(), describe)
 }
 
 fn describe(outcome: Result<Ending, Failure>) -> Ended {
@@ -173,5 +174,18 @@ impl ssh::Plumbing for Flow<'_> {
 
     fn ended(&self) -> bool {
         self.session.told_to_end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_session_with_a_word() {
+        let ended = contained(|| panic!("as a broken library might"));
+        assert_eq!(ended.reason, "internal");
+        assert!(ended.message.contains("failed inside the box") && !ended.message.contains("library"));
+        assert_eq!(contained(|| Ok(Ending::Exit { status: 7 })).status, Some(7));
     }
 }

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 mod signing_in;
+mod waiting;
 
 const USER: &str = "fbtest";
 const PASSWORD: &str = "correct horse battery";
@@ -132,6 +133,8 @@ struct Person {
     asked: Vec<Prompts>,
     keys: Vec<HostKey>,
     denied: bool,
+    /// Happens after a question was shown, before it is answered.
+    before_answering: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Person {
@@ -154,6 +157,9 @@ impl Steward for Person {
 
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>> {
         self.asked.push(prompts.clone());
+        if let Some(happens) = &mut self.before_answering {
+            happens();
+        }
         self.answers.pop_front().map(|round| round.into_iter().map(Secret::from).collect())
     }
 

@@ -1,14 +1,16 @@
 //! However many come, the box lets in what it can serve: so many in all, from one address and of strangers; and when it runs out of
-//! file descriptors it waits and goes on.
+//! file descriptors or threads it waits and goes on.
 
 use crate::world::browser::{Browser, read_reply};
 use crate::world::footbridge::Footbridge;
 use crate::world::patience::until;
 use crate::world::tls::Tls;
 use crate::world::{ADA, claimed_with, raw};
+use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 fn neighbour(number: u8) -> Ipv4Addr {
@@ -119,5 +121,35 @@ fn without_file_descriptors_it_waits_and_goes_on() {
         raw::is_let_in(stream, &browser.fingerprint)
     });
     box_.browser().sign_in(ADA);
+    assert!(!box_.log().contains("panicked"), "{}", box_.log());
+}
+
+#[test]
+fn without_threads_it_turns_away_and_goes_on() {
+    // Nobody else has this number: what the kernel counts is this box's.
+    const NOBODY_ELSE: u32 = 54_321;
+    let mut box_ = Footbridge::start_unprivileged(NOBODY_ELSE);
+    let mut browser = box_.browser();
+    browser.claim(box_.claim_code(), ADA);
+    let threads = fs::read_dir(format!("/proc/{}/task", box_.process())).unwrap().count();
+    let limited = Command::new("prlimit")
+        .args(["--pid", &box_.process().to_string(), &format!("--nproc={most}:{most}", most = threads + 2)])
+        .uid(NOBODY_ELSE)
+        .gid(NOBODY_ELSE)
+        .status()
+        .unwrap();
+    assert!(limited.success());
+    let crowd: Vec<Option<Tls>> = (0..8).map(|number| enters(&browser, number)).collect();
+    assert!(crowd.iter().any(Option::is_none), "nobody was turned away");
+    assert!(box_.log().contains("no thread for a connection"), "{}", box_.log());
+    assert!(box_.is_running());
+    assert_eq!(browser.get("/api/hosts").status, 200, "whoever is inside is served");
+    let host = json!({"address": "127.0.0.1", "port": 1, "user": "nobody", "cols": 80, "rows": 24});
+    let inside: Vec<&Tls> = crowd.iter().flatten().collect();
+    assert!(!inside.is_empty(), "nobody was let in");
+    let reply = browser.post("/api/sessions", host);
+    assert_eq!(reply.status, 503, "a terminal needs a thread, too: {reply:?}");
+    drop(crowd);
+    until("a free thread", || enters(&browser, 99));
     assert!(!box_.log().contains("panicked"), "{}", box_.log());
 }

@@ -5,6 +5,8 @@ use super::patience;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -36,8 +38,23 @@ impl Footbridge {
     pub fn start_with(settings: &[(&str, &str)]) -> Footbridge {
         let folder = tempfile::tempdir().unwrap();
         let settings: Vec<_> = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let (child, announced) = serve(folder.path(), &settings, true);
+        let (child, announced) = serve(folder.path(), program(folder.path(), &settings), true);
         Footbridge::of(folder, settings, child, announced)
+    }
+
+    /// As a user of its own instead of root, whom the kernel's limits on processes do not hold.
+    pub fn start_unprivileged(user: u32) -> Footbridge {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("footbridge");
+        // The place where cargo builds may be out of that user's reach.
+        fs::copy(program(folder.path(), &[]).get_program(), &copy).unwrap();
+        for path in [folder.path(), &copy] {
+            chown(path, Some(user), Some(user)).unwrap();
+        }
+        let mut command = environment(Command::new(copy), folder.path(), &[]);
+        command.uid(user).gid(user);
+        let (child, announced) = serve(folder.path(), command, true);
+        Footbridge::of(folder, Vec::new(), child, announced)
     }
 
     fn of(folder: TempDir, settings: Vec<(String, String)>, child: Child, announced: Announced) -> Footbridge {
@@ -112,7 +129,7 @@ impl Footbridge {
     }
 
     fn live_again(&mut self, with_code: bool) {
-        let (child, announced) = serve(self.folder.path(), &self.settings, with_code);
+        let (child, announced) = serve(self.folder.path(), program(self.folder.path(), &self.settings), with_code);
         self.child = child;
         self.address = announced.address.unwrap();
         self.fingerprint = announced.fingerprint.unwrap();
@@ -156,7 +173,10 @@ impl Drop for Footbridge {
 fn program(folder: &Path, settings: &[(String, String)]) -> Command {
     // The benchmark measures the program as it is shipped; the tests take the one that cargo has just built.
     let built = std::env::var("FOOTBRIDGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_footbridge").into());
-    let mut command = Command::new(built);
+    environment(Command::new(built), folder, settings)
+}
+
+fn environment(mut command: Command, folder: &Path, settings: &[(String, String)]) -> Command {
     for (key, _) in std::env::vars().filter(|(key, _)| key.starts_with("FOOTBRIDGE_")) {
         command.env_remove(key);
     }
@@ -170,10 +190,9 @@ fn program(folder: &Path, settings: &[(String, String)]) -> Command {
 }
 
 /// Starts `serve` and reads what it announces. The claim code comes last, and only at the first start.
-fn serve(folder: &Path, settings: &[(String, String)], with_code: bool) -> (Child, Announced) {
+fn serve(folder: &Path, mut program: Command, with_code: bool) -> (Child, Announced) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut child =
-        program(folder, settings).arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut child = program.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let lines = lines_of(child.stdout.take().unwrap());
     let mut announced = Announced::default();
     while !announced.is_complete(with_code) {
