@@ -39,7 +39,7 @@ pub mod vault;
 
 /// What a connection's thread may do with its socket.
 pub mod wire;
-/// Addresses: which are one customer's.
+/// Addresses: ranges of them, and which are one customer's.
 pub mod network;
 /// Now, by the calendar and since boot.
 pub mod clock;
