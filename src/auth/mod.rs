@@ -227,7 +227,11 @@ impl Auth {
         self.limiter.forgive(admitted);
         let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
         match self.store.add_first_administrator(&user) {
-            Err(StoreError::Exists) => return Err(if self.claimed() { Refusal::Gone } else { Refusal::NameTaken }),
+            // Whoever was first may not have come to say that the box is claimed; the store knows.
+            Err(StoreError::Exists) => {
+                let claimed = self.store.users()?.iter().any(|user| user.role == Role::Administrator);
+                return Err(if claimed { Refusal::Gone } else { Refusal::NameTaken });
+            }
             done => done?,
         }
         self.claimed.store(true, Ordering::Release);
