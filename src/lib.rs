@@ -45,6 +45,8 @@ pub mod network;
 pub mod disk;
 /// Now, by the calendar and since boot.
 pub mod clock;
+/// Bytes as hexadecimal.
+pub mod hex;
 /// Randomness and identifiers.
 pub mod random;
 /// Bytes that do not print and are wiped when dropped.

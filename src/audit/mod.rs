@@ -4,6 +4,7 @@
 //! is found by [`verify`]. The key is derived from the device key: who cannot read that cannot write a line.
 
 use crate::clock::{self, Seconds};
+use crate::hex;
 use crate::limits;
 use crate::secret::Key32;
 use crate::vault;
@@ -165,11 +166,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn chain(key: &Key32, before: &str, line: &str) -> String {
-    let mac = vault::mac(key, &[before.as_bytes(), line.as_bytes()]);
-    mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::text(&vault::mac(key, &[before.as_bytes(), line.as_bytes()]).finalize().into_bytes())
 }
 
 /// A line's text and its chain.

@@ -1,6 +1,7 @@
 //! The claim code: printed on the console, once good, stored only as its hash.
 
 use crate::disk::Beside;
+use crate::hex;
 use crate::random;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -53,7 +54,7 @@ pub fn normal(code: &str) -> Zeroizing<String> {
 }
 
 fn hash(code: &str) -> String {
-    Sha256::digest(normal(code).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&Sha256::digest(normal(code).as_bytes()))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod totp;
 
 use crate::audit;
 use crate::clock::{Instant, Now, Seconds};
+use crate::hex;
 use crate::limits;
 use crate::network::Origin;
 use crate::random::{self, Id};
@@ -33,7 +34,7 @@ use limiter::{Limiter, Try};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins, Stage};
 use sha2::{Digest, Sha256};
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -56,10 +57,7 @@ fn token() -> String {
 
 /// What is stored of a token that outlives a restart. Nobody guesses 256 bits, so it needs no slow hash.
 fn token_hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::text(&Sha256::digest(token.as_bytes()))
 }
 
 /// Is a token made then, with this hash, the given one and still good? One from the future is not: the clock was set back, and nobody

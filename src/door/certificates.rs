@@ -6,6 +6,7 @@
 use super::own_names;
 use crate::clock::{BUILT_AFTER, Now, Seconds};
 use crate::disk::Beside;
+use crate::hex;
 use crate::limits;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -164,9 +165,7 @@ fn ca_params(key: &KeyPair, not_before: Seconds) -> CertificateParams {
     let digest = Sha256::digest(key.public_key_raw());
     let mut params = CertificateParams::default();
     params.distinguished_name.remove(DnType::CommonName);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("Footbridge {:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]));
+    params.distinguished_name.push(DnType::CommonName, format!("Footbridge {}", hex::text(&digest[..3])));
     params.distinguished_name.push(DnType::OrganizationName, "Footbridge box's own CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
@@ -209,7 +208,7 @@ pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
 /// SHA-256 of the leaf, in lower-case hexadecimal, as browsers show it.
 pub fn fingerprint(certified: &CertifiedKey) -> String {
     let leaf = certified.cert.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
-    Sha256::digest(leaf).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&Sha256::digest(leaf))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
