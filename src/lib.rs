@@ -39,8 +39,14 @@ pub mod vault;
 
 /// What a connection's thread may do with its socket.
 pub mod wire;
+/// Addresses: ranges of them, and which are one customer's.
+pub mod network;
+/// Files that are whole or not there.
+pub mod disk;
 /// Now, by the calendar and since boot.
 pub mod clock;
+/// Bytes as hexadecimal.
+pub mod hex;
 /// Randomness and identifiers.
 pub mod random;
 /// Bytes that do not print and are wiped when dropped.

@@ -15,6 +15,7 @@ use super::config::Config;
 use super::{Outcome, prompt, say};
 use crate::auth::{self, Cost};
 use crate::clock::{self, Seconds};
+use crate::disk::{self, Beside};
 use crate::limits;
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
@@ -25,7 +26,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use zeroize::{Zeroize, Zeroizing};
@@ -87,7 +88,9 @@ fn create(config: &Config, file: &Path, passphrase_file: Option<&Path>) -> Outco
             let bytes = BASE64.decode(text.trim()).map_err(|_| "the server's answer is no backup")?;
             match to_stdout {
                 true => io::stdout().lock().write_all(&bytes).map_err(|error| error.to_string())?,
-                false => write_new(file, &bytes).map_err(|error| format!("{}: {error}", file.display()))?,
+                false => Beside::write(file, &bytes)
+                    .and_then(Beside::place)
+                    .map_err(|error| format!("{}: {error}", file.display()))?,
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -96,22 +99,6 @@ fn create(config: &Config, file: &Path, passphrase_file: Option<&Path>) -> Outco
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// Under its name only when it is whole and on the disk.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension(format!("{}.new", Id::random()));
-    let written = write_private(&beside, bytes).and_then(|()| fs::hard_link(&beside, path));
-    let _ = fs::remove_file(&beside);
-    written?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir)?.sync_all()
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// The server's part: one consistent snapshot, sealed. As base64, because orders and answers are lines of text.
@@ -288,16 +275,15 @@ fn put_in_place(data: &Path, opened: Opened) -> Result<(), String> {
     let tls = unfinished.join("tls");
     DirBuilder::new().recursive(true).mode(0o700).create(&tls).map_err(told)?;
     for (name, bytes) in &opened.tls {
-        write_private(&tls.join(name), bytes).map_err(told)?;
+        disk::write_new(&tls.join(name), bytes).map_err(told)?;
     }
     opened.snapshot.write(&unfinished).map_err(|error| error.to_string())?;
-    write_private(&unfinished.join(DEVICE_KEY_FILE), &opened.device_key).map_err(told)?;
-    let sync = |dir: &Path| File::open(dir).and_then(|dir| dir.sync_all());
-    [&tls, &unfinished].into_iter().try_for_each(|dir| sync(dir)).map_err(told)?;
+    disk::write_new(&unfinished.join(DEVICE_KEY_FILE), &opened.device_key).map_err(told)?;
+    [&tls, &unfinished].into_iter().try_for_each(|dir| disk::sync_dir(dir)).map_err(told)?;
     for name in ["tls", store::FILE, DEVICE_KEY_FILE] {
-        fs::rename(unfinished.join(name), data.join(name)).and_then(|()| sync(data)).map_err(told)?;
+        fs::rename(unfinished.join(name), data.join(name)).and_then(|()| disk::sync_dir(data)).map_err(told)?;
     }
-    fs::remove_dir(&unfinished).and_then(|()| sync(data)).map_err(told)
+    fs::remove_dir(&unfinished).and_then(|()| disk::sync_dir(data)).map_err(told)
 }
 
 /// Before anything is opened: a database without its device key would seem damaged, and a new key would be made beside it.

@@ -4,17 +4,17 @@
 //! is found by [`verify`]. The key is derived from the device key: who cannot read that cannot write a line.
 
 use crate::clock::{self, Seconds};
+use crate::hex;
 use crate::limits;
 use crate::secret::Key32;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use crate::vault;
+use hmac::Mac;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use zeroize::Zeroizing;
 
 /// Its name in the data directory.
 pub const FILE: &str = "audit.log";
@@ -166,15 +166,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn chain(key: &Key32, before: &str, line: &str) -> String {
-    let mut block = Zeroizing::new([0; 64]);
-    block[..32].copy_from_slice(key.expose());
-    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
-    mac.update(before.as_bytes());
-    mac.update(line.as_bytes());
-    mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::text(&vault::mac(key, &[before.as_bytes(), line.as_bytes()]).finalize().into_bytes())
 }
 
 /// A line's text and its chain.

@@ -1,10 +1,11 @@
 //! The claim code: printed on the console, once good, stored only as its hash.
 
+use crate::disk::Beside;
+use crate::hex;
 use crate::random;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -31,17 +32,8 @@ pub fn fresh_code() -> Zeroizing<String> {
 /// A fresh code for this data directory; an earlier one is good no more.
 pub fn renew(dir: &Path) -> io::Result<String> {
     let code = fresh_code();
-    write(dir, &hash(&code))?;
+    Beside::write(&dir.join(FILE), hash(&code).as_bytes())?.replace()?;
     Ok(code.to_string())
-}
-
-fn write(dir: &Path, hash: &str) -> io::Result<()> {
-    let beside = dir.join(format!(".{FILE}.{}", random::Id::random()));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(hash.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, dir.join(FILE)))?;
-    File::open(dir)?.sync_all()
 }
 
 pub fn fits(dir: &Path, code: &str) -> bool {
@@ -62,7 +54,7 @@ pub fn normal(code: &str) -> Zeroizing<String> {
 }
 
 fn hash(code: &str) -> String {
-    Sha256::digest(normal(code).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&Sha256::digest(normal(code).as_bytes()))
 }
 
 #[cfg(test)]

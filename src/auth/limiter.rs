@@ -4,25 +4,8 @@
 use crate::clock::Instant;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// An address, or for IPv6 the network of one customer (/64).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Origin(IpAddr);
-
-impl Origin {
-    pub fn of(peer: IpAddr) -> Origin {
-        match peer.to_canonical() {
-            IpAddr::V4(v4) => Origin(v4.into()),
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                Origin(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
-            }
-        }
-    }
-}
 
 pub struct Limiter<K> {
     most: usize,
@@ -93,6 +76,8 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Origin;
+    use std::net::IpAddr;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -140,7 +125,7 @@ mod tests {
     fn the_table_is_bounded_and_the_oldest_gives_way() {
         let (limiter, now) = (Limiter::new(1, MINUTE, 3), Instant::now());
         for n in 0..100u8 {
-            limiter.admit(Origin(IpAddr::from([10, 0, 0, n])), now + Duration::from_millis(n.into())).unwrap();
+            limiter.admit(Origin::of(IpAddr::from([10, 0, 0, n])), now + Duration::from_millis(n.into())).unwrap();
         }
         assert_eq!(limiter.tries.lock().unwrap().len(), 3);
         limiter.admit(peer("10.0.0.99"), now + Duration::from_secs(1)).unwrap_err();

@@ -19,7 +19,9 @@ mod totp;
 
 use crate::audit;
 use crate::clock::{Instant, Now, Seconds};
+use crate::hex;
 use crate::limits;
+use crate::network::Origin;
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
 use crate::store::{Role, Store, StoreError, User};
@@ -28,11 +30,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Verifier};
-use limiter::{Limiter, Origin, Try};
+use limiter::{Limiter, Try};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins, Stage};
 use sha2::{Digest, Sha256};
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -55,10 +57,7 @@ fn token() -> String {
 
 /// What is stored of a token that outlives a restart. Nobody guesses 256 bits, so it needs no slow hash.
 fn token_hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::text(&Sha256::digest(token.as_bytes()))
 }
 
 /// Is a token made then, with this hash, the given one and still good? One from the future is not: the clock was set back, and nobody
@@ -226,7 +225,11 @@ impl Auth {
         self.limiter.forgive(admitted);
         let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
         match self.store.add_first_administrator(&user) {
-            Err(StoreError::Exists) => return Err(if self.claimed() { Refusal::Gone } else { Refusal::NameTaken }),
+            // Whoever was first may not have come to say that the box is claimed; the store knows.
+            Err(StoreError::Exists) => {
+                let claimed = self.store.users()?.iter().any(|user| user.role == Role::Administrator);
+                return Err(if claimed { Refusal::Gone } else { Refusal::NameTaken });
+            }
             done => done?,
         }
         self.claimed.store(true, Ordering::Release);

@@ -8,13 +8,13 @@
 //! A hundred random bits need no slow hash: there is nothing to guess.
 
 use super::claim;
+use crate::hex;
 use crate::limits;
 use crate::random::Id;
 use crate::secret::{Key32, Secret};
 use crate::store::User;
 use crate::vault::{self, DataKey, DeviceKey, Sealed};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -93,13 +93,7 @@ fn kek(root: &[u8]) -> Key32 {
 }
 
 fn hash(root: &[u8]) -> String {
-    Sha256::digest(vault::derive(root, "recovery login").expose()).iter().fold(
-        String::with_capacity(64),
-        |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        },
-    )
+    hex::text(&Sha256::digest(vault::derive(root, "recovery login").expose()))
 }
 
 #[cfg(test)]

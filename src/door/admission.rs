@@ -1,8 +1,9 @@
 //! Who may come in: counts of connections in all, from one address, and of strangers. A place is given back when its holder ends.
 
+use crate::network::Origin;
 use crate::web::Proxies;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct Limits {
 struct Counts {
     total: usize,
     anonymous: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Origin, usize>,
 }
 
 pub struct Admission {
@@ -30,16 +31,8 @@ pub struct Admission {
 /// One connection's place.
 pub struct Place {
     admission: Arc<Admission>,
-    origin: IpAddr,
+    origin: Origin,
     anonymous: bool,
-}
-
-/// IPv6 addresses of one customer (/64) are one.
-fn origin(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
-    }
 }
 
 impl Admission {
@@ -58,7 +51,7 @@ impl Admission {
     }
 
     pub fn admit(self: &Arc<Admission>, peer: IpAddr) -> Option<Place> {
-        let origin = origin(peer);
+        let origin = Origin::of(peer);
         let mut counts = self.counts();
         let from_there = counts.by_address.get(&origin).copied().unwrap_or_default();
         let full = counts.total >= self.limits.total

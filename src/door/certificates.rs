@@ -5,8 +5,9 @@
 
 use super::own_names;
 use crate::clock::{BUILT_AFTER, Now, Seconds};
+use crate::disk::Beside;
+use crate::hex;
 use crate::limits;
-use crate::random;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType, date_time_ymd,
@@ -18,9 +19,8 @@ use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -124,12 +124,14 @@ impl OwnCertificates {
         let facts = serde_json::to_vec(&leaf).map_err(failed)?;
         let (key_path, chain_path, facts_path) = (self.path("leaf.key"), self.path("leaf.pem"), self.path("leaf.json"));
         // All are on the disk before any takes its place: a full disk leaves the old ones.
-        let key = Beside::write(&key_path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
-        let chain = Beside::write(&chain_path, chain.as_bytes())?;
-        let facts = Beside::write(&facts_path, &facts)?;
+        let key = Beside::write(&key_path, Zeroizing::new(key.serialize_pem()).as_bytes()).map_err(told(&key_path))?;
+        let chain = Beside::write(&chain_path, chain.as_bytes()).map_err(told(&chain_path))?;
+        let facts = Beside::write(&facts_path, &facts).map_err(told(&facts_path))?;
         // leaf.json goes first and comes last: after a power cut in between, everything is made anew.
         let _ = fs::remove_file(&facts_path);
-        key.put_in_place().and_then(|()| chain.put_in_place()).and_then(|()| facts.put_in_place())?;
+        for (file, path) in [(key, &key_path), (chain, &chain_path), (facts, &facts_path)] {
+            file.replace().map_err(told(path))?;
+        }
         log::info!("made a certificate for {}", leaf.names.iter().cloned().collect::<Vec<_>>().join(", "));
         Ok(())
     }
@@ -163,9 +165,7 @@ fn ca_params(key: &KeyPair, not_before: Seconds) -> CertificateParams {
     let digest = Sha256::digest(key.public_key_raw());
     let mut params = CertificateParams::default();
     params.distinguished_name.remove(DnType::CommonName);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("Footbridge {:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]));
+    params.distinguished_name.push(DnType::CommonName, format!("Footbridge {}", hex::text(&digest[..3])));
     params.distinguished_name.push(DnType::OrganizationName, "Footbridge box's own CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
@@ -208,40 +208,11 @@ pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
 /// SHA-256 of the leaf, in lower-case hexadecimal, as browsers show it.
 pub fn fingerprint(certified: &CertifiedKey) -> String {
     let leaf = certified.cert.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
-    Sha256::digest(leaf).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&Sha256::digest(leaf))
 }
 
-/// Whole or not at all, and nobody else's to read.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    Beside::write(path, bytes)?.put_in_place()
-}
-
-/// A file that is whole, under another name.
-struct Beside<'a> {
-    path: &'a Path,
-    beside: PathBuf,
-}
-
-impl Beside<'_> {
-    fn write<'a>(path: &'a Path, bytes: &[u8]) -> Result<Beside<'a>, String> {
-        let file = Beside { path, beside: path.with_extension(format!("{}.new", random::Id::random())) };
-        let written = File::options().write(true).create_new(true).mode(0o600).open(&file.beside);
-        written.and_then(|mut to| to.write_all(bytes).and_then(|()| to.sync_all())).map_err(told(path))?;
-        Ok(file)
-    }
-
-    fn put_in_place(self) -> Result<(), String> {
-        let synced = |dir: &Path| File::open(dir)?.sync_all();
-        let placed = fs::rename(&self.beside, self.path);
-        placed.and_then(|()| self.path.parent().map_or(Ok(()), synced)).map_err(told(self.path))
-    }
-}
-
-/// Whatever did not take its place goes.
-impl Drop for Beside<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.beside);
-    }
+    Beside::write(path, bytes).and_then(Beside::replace).map_err(told(path))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A box inside a network must not be a bridge to what trusts the box itself: its loopback services, a cloud's metadata, its own
 //! administration pages. Those are denied unless the owner allows them; what the owner denies is denied whatever is allowed.
 
+use crate::network::Network;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
@@ -10,8 +11,7 @@ use std::str::FromStr;
 /// A range of addresses, and perhaps one port: `10.0.0.0/8`, `10.0.0.0/8:22`, `[fd00::]/8:22`, `192.168.1.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
-    network: IpAddr,
-    prefix: u8,
+    network: Network,
     port: Option<u16>,
 }
 
@@ -46,19 +46,12 @@ fn parse(text: &str) -> Result<Range, &'static str> {
         Some((range, port)) if !bare_v6 && !port.contains(']') => (range, Some(parse_port(port)?)),
         _ => (text, None),
     };
-    let (address, prefix) = match range.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (range, None),
-    };
-    let unbracketed = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
-    let network: IpAddr = unbracketed.parse().map_err(|_| "the address cannot be read")?;
-    let widest = if network.is_ipv4() { 32 } else { 128 };
-    let prefix = prefix.map_or(Ok(widest), |digits| parse_prefix(digits, widest))?;
-    if host_bits(network, prefix) != 0 {
+    let network = Network::parse(range)?;
+    if network.has_host_bits() {
         return Err("the address has bits beyond its prefix");
     }
-    let range = Range { network, prefix, port };
-    Ok(range.unmapped())
+    // Addresses are compared unmapped.
+    Ok(Range { network: network.unmapped(), port })
 }
 
 fn parse_port(digits: &str) -> Result<u16, &'static str> {
@@ -69,29 +62,9 @@ fn parse_port(digits: &str) -> Result<u16, &'static str> {
     digits.parse().ok().filter(|port| *port != 0).ok_or(wrong)
 }
 
-fn parse_prefix(digits: &str, widest: u8) -> Result<u8, &'static str> {
-    let wrong = "the prefix is longer than the address";
-    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err("the prefix must be a number");
-    }
-    digits.parse().ok().filter(|prefix| *prefix <= widest).ok_or(wrong)
-}
-
-/// The address as 128 bits, left-aligned, and the bits of it that a prefix does not cover.
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
-}
-
-fn host_bits(address: IpAddr, prefix: u8) -> u128 {
-    bits(address).checked_shl(prefix.into()).unwrap_or(0)
-}
-
 impl Range {
     const fn new(network: IpAddr, prefix: u8) -> Range {
-        Range { network, prefix, port: None }
+        Range { network: Network::new(network, prefix), port: None }
     }
 
     const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Range {
@@ -102,24 +75,8 @@ impl Range {
         Range::new(IpAddr::V6(Ipv6Addr::from_bits(bits)), prefix)
     }
 
-    /// `::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared unmapped.
-    fn unmapped(self) -> Range {
-        match (self.network, self.prefix.checked_sub(96)) {
-            (IpAddr::V6(v6), Some(prefix)) if v6.to_ipv4_mapped().is_some() => {
-                Range { network: self.network.to_canonical(), prefix, ..self }
-            }
-            _ => self,
-        }
-    }
-
-    /// `to` must be canonical.
-    fn contains(&self, to: IpAddr) -> bool {
-        let differ = bits(self.network) ^ bits(to);
-        self.network.is_ipv4() == to.is_ipv4() && differ.leading_zeros() >= u32::from(self.prefix)
-    }
-
     fn covers(&self, to: SocketAddr) -> bool {
-        self.contains(to.ip()) && self.port.is_none_or(|port| port == to.port())
+        self.network.contains(to.ip()) && self.port.is_none_or(|port| port == to.port())
     }
 }
 
@@ -166,7 +123,7 @@ impl Targets {
         if self.deny.iter().any(|range| range.covers(to)) {
             return false;
         }
-        let denied = own || DENIED.iter().any(|range| range.contains(to.ip()));
+        let denied = own || DENIED.iter().any(|range| range.network.contains(to.ip()));
         !denied || self.allow.iter().any(|range| range.covers(to))
     }
 }
@@ -288,7 +245,7 @@ mod tests {
         fn a_range_contains_exactly_its_prefix(network: u32, prefix in 0u8..=32, to: u32) {
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
             let range: Range = format!("{}/{prefix}", Ipv4Addr::from_bits(network & mask)).parse().unwrap();
-            prop_assert_eq!(range.contains(Ipv4Addr::from_bits(to).into()), to & mask == network & mask);
+            prop_assert_eq!(range.network.contains(Ipv4Addr::from_bits(to).into()), to & mask == network & mask);
         }
     }
 }

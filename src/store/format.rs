@@ -3,9 +3,8 @@
 use super::StoreError;
 use super::engine::{Change, Engine, Redb};
 use super::table::{Plan, Records, key};
-use crate::random::Id;
+use crate::disk::Beside;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
 use std::path::Path;
 
 #[derive(Serialize, Deserialize)]
@@ -64,16 +63,10 @@ fn take(records: &Records, from: u32, steps: &[Step]) -> Result<(), StoreError> 
 
 /// `footbridge.redb.format-N`: a database of its own. Complete or not there: it gets its name last.
 fn back_up(records: &Records, dir: &Path, format: u32) -> Result<(), StoreError> {
-    let beside = dir.join(format!(".backup-{}", Id::random()));
+    let path = dir.join(format!("{}.format-{format}", super::FILE));
+    let beside = Beside::of(&path);
     let pairs = records.engine.range(b"")?.into_iter();
     let changes: Vec<Change> = pairs.map(|(key, value)| Change::Put(key, value)).collect();
-    let copied = Redb::open(&beside).and_then(|copy| copy.commit(&[], &changes));
-    let named = copied.and_then(|_| {
-        fs::rename(&beside, dir.join(format!("{}.format-{format}", super::FILE))).map_err(StoreError::Io)?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::Io)
-    });
-    if named.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    named
+    Redb::open(beside.path()).and_then(|copy| copy.commit(&[], &changes))?;
+    beside.replace().map_err(StoreError::Io)
 }

@@ -11,11 +11,11 @@ use super::engine::{Change, Condition, Engine};
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Key32;
-use hmac::{Hmac, KeyInit, Mac};
+use crate::vault;
+use hmac::{Hmac, Mac};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 const MAC_BYTES: usize = 32;
 
@@ -92,13 +92,6 @@ impl Records {
     }
 
     fn mac(&self, key: &[u8], json: &[u8]) -> Hmac<Sha256> {
-        // HMAC pads a short key with zeros to its block; given the whole block, nothing can fail.
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(self.key.expose());
-        let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
-        mac.update(&(key.len() as u32).to_be_bytes());
-        mac.update(key);
-        mac.update(json);
-        mac
+        vault::mac(&self.key, &[&(key.len() as u32).to_be_bytes(), key, json])
     }
 }

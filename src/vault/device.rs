@@ -1,11 +1,12 @@
 //! The device key: 32 random bytes in a file outside the database (DESIGN.md, "Keys").
 
 use super::{VaultError, derive};
+use crate::disk::Beside;
 use crate::random;
 use crate::secret::Key32;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -23,7 +24,7 @@ impl DeviceKey {
         let path = dir.join(FILE);
         match File::open(&path) {
             Ok(file) => read(file, &path),
-            Err(error) if error.kind() == ErrorKind::NotFound => make(dir, &path),
+            Err(error) if error.kind() == ErrorKind::NotFound => make(&path),
             Err(error) => Err(VaultError::Io(error)),
         }
     }
@@ -53,29 +54,20 @@ fn read(mut file: File, path: &Path) -> Result<DeviceKey, VaultError> {
     Ok(DeviceKey(Key32::new(*bytes)))
 }
 
-/// Whole or not at all: written beside, synced, then linked into place. `link` fails if another process was first.
-fn make(dir: &Path, path: &Path) -> Result<DeviceKey, VaultError> {
+/// Another process may be first: then its key is ours.
+fn make(path: &Path) -> Result<DeviceKey, VaultError> {
     let key = random::key();
-    let beside = dir.join(format!(".{FILE}.{}", random::Id::random()));
-    let written =
-        write(&beside, &key).and_then(|()| fs::hard_link(&beside, path)).and_then(|()| File::open(dir)?.sync_all());
-    let _ = fs::remove_file(&beside);
-    match written {
+    match Beside::write(path, key.expose()).and_then(Beside::place) {
         Ok(()) => Ok(DeviceKey(key)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => read(File::open(path).map_err(VaultError::Io)?, path),
         Err(error) => Err(VaultError::Io(error)),
     }
 }
 
-fn write(path: &Path, key: &Key32) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key.expose())?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

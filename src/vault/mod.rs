@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 use std::fmt;
@@ -131,6 +132,16 @@ pub fn derive(root: &[u8], purpose: &str) -> Key32 {
     Key32::new(*key)
 }
 
+/// HMAC-SHA256 over the parts, one after the other. Where one ends and the next begins, the caller must make plain.
+pub fn mac(key: &Key32, parts: &[&[u8]]) -> Hmac<Sha256> {
+    // HMAC pads a short key with zeros to its block; given the whole block, nothing can fail.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key.expose());
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new((&*block).into());
+    parts.iter().for_each(|part| mac.update(part));
+    mac
+}
+
 /// A user's data key. It lives only in a signed-in session's memory.
 pub struct DataKey(Key32);
 
@@ -222,6 +233,15 @@ mod tests {
         ] {
             assert!(wrong.is_err());
         }
+    }
+
+    /// RFC 4231, test case 1, its key filled up with the zeros that HMAC would add.
+    #[test]
+    fn a_mac_is_that_of_the_standard() {
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        let mac = mac(&Key32::new(key), &[b"Hi ", b"There"]).finalize().into_bytes();
+        assert_eq!(mac[..8], [0xb0, 0x34, 0x4c, 0x61, 0xd8, 0xdb, 0x38, 0x53]);
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! Whose word about the browser's address is believed (J1). Pure.
 
+use crate::network::Network;
 use std::net::IpAddr;
 
 /// Networks of trusted proxies.
 #[derive(Clone, Debug, Default)]
-pub struct Proxies(Vec<(IpAddr, u8)>);
+pub struct Proxies(Vec<Network>);
 
 impl Proxies {
     pub fn parse(ranges: &[String]) -> Result<Proxies, String> {
         ranges
             .iter()
-            .map(|text| range(text).ok_or_else(|| format!("trusted_proxies: '{text}' is not a CIDR like 10.0.0.0/8")))
+            .map(|text| {
+                Network::parse(text).map_err(|_| format!("trusted_proxies: '{text}' is not a CIDR like 10.0.0.0/8"))
+            })
             .collect::<Result<_, _>>()
             .map(Proxies)
     }
 
     pub fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|(network, prefix)| bits(*network, address).is_some_and(|same| same >= u32::from(*prefix)))
+        self.0.iter().any(|network| network.contains(address))
     }
 
     /// Where the browser is: the last address in `X-Forwarded-For` that is not a trusted proxy's, if a trusted proxy says so.
@@ -30,23 +33,6 @@ impl Proxies {
             }
         }
         client
-    }
-}
-
-fn range(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
-    let address: IpAddr = address.parse().ok()?;
-    let widest = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = if prefix.is_empty() { widest } else { prefix.parse().ok()? };
-    (prefix <= widest).then_some((address, prefix))
-}
-
-/// Leading bits that two addresses of one family share.
-fn bits(one: IpAddr, other: IpAddr) -> Option<u32> {
-    match (one, other) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
-        (IpAddr::V6(a), IpAddr::V6(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
-        _ => None,
     }
 }
 

@@ -1,13 +1,13 @@
 // The work surface: tabs of terminals, the start page behind the first of them, and everything that can be done with them.
 
 import { announce, toast } from '../base/announce';
-import { ApiError, api } from '../base/api';
+import { api } from '../base/api';
 import { openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { change, keep, onSettings, recall, save, settings } from '../base/settings';
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
-import { openMenu } from '../start/common';
+import { openMenu, orToast } from '../start/common';
 import { openAccount, openAudit, openUsers } from '../people/index';
 import { type StartPage, openHostKeys, openKeys, showStart } from '../start/index';
 import { type Goal, Pane, type PaneOwner } from '../term/pane';
@@ -344,7 +344,7 @@ export class Work implements PaneOwner {
       case 'split-row': return this.split('row');
       case 'split-column': return this.split('column');
       case 'close-pane': return void this.closePane(group, pane);
-      case 'end-terminal': return void (pane.session && api.del(`/api/sessions/${pane.session}`).catch(orToast));
+      case 'end-terminal': return void (pane.session && orToast(() => api.del(`/api/sessions/${pane.session}`)));
       case 'next-pane': group.step(1); return this.draw();
       case 'previous-pane': group.step(-1); return this.draw();
       case 'broadcast': return this.broadcast(group);
@@ -448,10 +448,6 @@ export class Work implements PaneOwner {
     }
     return group;
   }
-}
-
-function orToast(error: unknown): void {
-  if (error instanceof ApiError) toast(`${error.message} ${error.remedy}`, 'danger');
 }
 
 /** The box's state says who is there; the surface is for a signed-in user. */
