@@ -11,6 +11,7 @@ mod doctor;
 mod metrics;
 mod prompt;
 mod serve;
+mod supervisor;
 
 use args::{Command, Invocation};
 use config::Config;

@@ -39,6 +39,7 @@ mod shutdown;
 mod sign_in;
 mod slow;
 mod ssh_sign_in;
+mod supervised;
 mod survive;
 mod tampered;
 mod terminals;
