@@ -22,11 +22,12 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,9 @@ fn told(error: impl std::fmt::Display) -> String {
 }
 
 pub fn serve(config: &Config) -> Outcome {
+    let program = std::env::current_exe().map_err(told)?;
     let inherited = supervisor::inherited()?;
+    let activated = inherited.page.is_some();
     start_log(config)?;
     harden();
     ignore_file_size_signal()?;
@@ -90,7 +93,16 @@ pub fn serve(config: &Config) -> Outcome {
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site =
         Arc::new(Site { context: Arc::new(context), names: door.names(), proxies, hsts: config.certificate.is_some() });
-    start_office(&rooms, &door)?;
+    let anew = Arc::new(AtomicBool::new(false));
+    let running = Running {
+        registry: rooms.registry.clone(),
+        door: door.clone(),
+        since: Instant::now(),
+        instance: Id::random(),
+        program: program.clone(),
+        anew: anew.clone(),
+    };
+    start_office(&rooms, running)?;
     let supervisor = Arc::new(Supervisor::from_environment());
     start_keeper(&rooms, &door, supervisor.clone())?;
     announce(&rooms, &door)?;
@@ -99,7 +111,20 @@ pub fn serve(config: &Config) -> Outcome {
     door.run(Arc::new(move |wire: Box<dyn Wire>| web::serve(wire, &site)));
     supervisor.stopping();
     say_goodbye(&rooms);
+    if anew.load(Ordering::Relaxed) {
+        return Ok(start_anew(&program, activated));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The program that has our name now takes our place, with our number and our words. Where that cannot be (a sandbox that runs nothing,
+/// ports that were handed to us and would not be handed on), whoever watches over us must do it.
+fn start_anew(program: &Path, activated: bool) -> ExitCode {
+    if !activated {
+        let error = Command::new(program).args(std::env::args_os().skip(1)).exec();
+        log::error!("{} cannot be started by ourselves: {error}", program.display());
+    }
+    ExitCode::from(limits::START_ME_AGAIN)
 }
 
 fn start_log(config: &Config) -> Result<(), String> {
@@ -157,12 +182,11 @@ fn door_settings(config: &Config, inherited: Inherited) -> Result<door::Settings
 }
 
 /// The command line's way in. A stale socket of a process that was killed gives way; the store's lock has told us that we are alone.
-fn start_office(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
+fn start_office(rooms: &Rooms, running: Running) -> Result<(), String> {
     let path = admin::socket_path(&rooms.data);
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(told)?;
-    let running = Running { registry: rooms.registry.clone(), door: door.clone(), since: Instant::now() };
     let office = rooms.office(Some(running));
     let thread = thread::Builder::new().name("admin".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     thread.spawn(move || admin::attend(&listener, &office)).map(drop).map_err(told)

@@ -74,6 +74,18 @@ fn watchdog(variable: impl Fn(&str) -> Option<OsString>) -> Option<Duration> {
     number("WATCHDOG_USEC").filter(|&microseconds| microseconds > 0).map(Duration::from_micros)
 }
 
+/// systemd's name for this service, if systemd has started it.
+pub fn unit() -> Option<String> {
+    std::env::var_os("NOTIFY_SOCKET")?;
+    unit_in(&std::fs::read_to_string("/proc/self/cgroup").ok()?)
+}
+
+/// `0::/system.slice/footbridge.service`. A person's own systemd has another beginning, and another systemctl.
+fn unit_in(cgroup: &str) -> Option<String> {
+    let unit = cgroup.lines().find_map(|line| line.strip_prefix("0::/system.slice/"))?;
+    (unit.ends_with(".service") && !unit.contains('/')).then(|| unit.to_owned())
+}
+
 /// The listeners that were opened for us. The one named "http" only redirects; the other one is the page's. To be called before there
 /// is a second thread, because the variables are taken out of the environment.
 pub fn inherited() -> Result<Inherited, String> {
@@ -113,6 +125,15 @@ mod tests {
         assert_eq!(given(&[time, ("WATCHDOG_PID", (ours + 1).to_string())]), None);
         for junk in ["", "0", "-1", "soon"] {
             assert_eq!(given(&[("WATCHDOG_USEC", junk.into())]), None, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn the_unit_is_known_by_its_control_group() {
+        assert_eq!(unit_in("0::/system.slice/footbridge.service\n").as_deref(), Some("footbridge.service"));
+        for other in ["", "0::/", "0::/user.slice/user-0.slice/session-1.scope", "0::/system.slice/ssh.socket/x.scope"]
+        {
+            assert_eq!(unit_in(other), None, "{other}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod admission;
 mod certificates;
 mod own_names;
+mod probe;
 mod redirect;
 mod tls;
 
@@ -12,6 +13,8 @@ use crate::clock::{self, Instant, Now};
 use crate::limits;
 use crate::web::Proxies;
 use crate::wire::Wire;
+pub use probe::probe;
+
 use admission::{Admission, Limits, Place};
 use certificates::OwnCertificates;
 use rustix::event::{PollFd, PollFlags, poll};

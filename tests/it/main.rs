@@ -44,4 +44,5 @@ mod survive;
 mod tampered;
 mod terminals;
 mod tls;
+mod update;
 mod world;
