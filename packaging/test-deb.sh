@@ -39,15 +39,15 @@ StandardOutput=file:/root/result
 StandardError=inherit
 ExecStart=/bin/sh -c 'sh /root/inside.sh /root/footbridge.deb && echo "all is well"'
 ExecStopPost=/bin/systemctl --no-block poweroff
-TimeoutStartSec=180
+TimeoutStartSec=600
 UNIT
 mkdir -p "$box/etc/systemd/system/graphical.target.wants"
 ln -s ../inside.service "$box/etc/systemd/system/graphical.target.wants/inside.service"
 
 say "booting it"
 # A network of its own, so that nothing of this machine is in the way and nothing of it is reached.
-timeout 300 systemd-nspawn --quiet --directory="$box" --machine="footbridge-$$" --register=no --keep-unit --private-network \
+timeout 900 systemd-nspawn --quiet --directory="$box" --machine="footbridge-$$" --register=no --keep-unit --private-network \
     --console=pipe --boot </dev/null >"$box.console" 2>&1 || true
 tail -n 1 "$box/root/result" | grep -qx 'all is well' || { tail -n 60 "$box/root/result" >&2; fail "the package does not do what it should"; }
 rm -f "$box.console"
-echo "installed, claimed, reloaded, upgraded, moved to port 443, removed, purged: all is well"
+echo "installed, claimed, reloaded, upgraded, on port 443 by its socket, own certificate, hung and mended, removed, purged: all is well"

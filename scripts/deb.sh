@@ -26,7 +26,6 @@ documentation() {
     doc=/usr/share/doc/footbridge
     put 644 docs/OPERATING.md "$doc/OPERATING.md"
     put 644 docs/DEFAULTS.md "$doc/DEFAULTS.md"
-    put 644 systemd/port-443.conf "$doc/examples/port-443.conf"
     put 644 systemd/own-certificate.conf "$doc/examples/own-certificate.conf"
     put 644 "$out/sbom.json" "$doc/sbom.json"
     # The licence's text, indented as the format of copyright files wants it.
@@ -61,6 +60,7 @@ for arch in "$@"; do
     install -d -m 755 "$tree"
     put 755 "$binary" /usr/bin/footbridge
     put 644 systemd/footbridge.service /lib/systemd/system/footbridge.service
+    put 644 systemd/footbridge.socket /lib/systemd/system/footbridge.socket
     put 644 packaging/common/footbridge.toml /etc/footbridge/footbridge.toml
     documentation
     control "$arch"

@@ -6,6 +6,7 @@
 #   ARMv7/6  std built from source (component rust-src) with zig as C compiler and linker, from PyPI: no container, no toolchain
 # Whoever has containers may set CROSS=1: then cross builds all of them, as cross.toml says.
 #
+# With SIGNING_KEY the binaries trust that key for `footbridge update`, and each has its own signature beside it, FILE.sig.
 # Beside the binaries: SHA256SUMS, sbom.json (CycloneDX: what is inside), and, with SIGNING_KEY=FILE (an ed25519 private key, PEM, made by
 # `openssl genpkey -algorithm ed25519`), SHA256SUMS.sig: its raw 64-byte ed25519 signature. Who trusts that trusts every file named in it.
 # shellcheck disable=SC2086 # $what is several words
@@ -57,6 +58,11 @@ cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked 
 [ -n "${FOOTBRIDGE_PAGE:-}${DIST_HELPER:-}" ] || sh scripts/page.sh
 SOURCE_DATE_EPOCH=$(epoch)
 export SOURCE_DATE_EPOCH
+if [ -n "${SIGNING_KEY:-}" ]; then
+    packages openssl
+    FOOTBRIDGE_BUILT_IN_KEY=$(openssl pkey -in "$SIGNING_KEY" -pubout | sed '/^-/d')
+    export FOOTBRIDGE_BUILT_IN_KEY
+fi
 mkdir -p "$out"
 for target in "$@"; do
     say "footbridge for $target ($profile)"
@@ -72,10 +78,14 @@ for target in "$@"; do
     cp "target/$target/$profile/footbridge" "$file"
     chmod 755 "$file"
     echo "$(wc -c <"$file") bytes: $file"
+    sign "$file"
 done
 [ -z "${DIST_HELPER:-}" ] || exit 0
 python3 scripts/sbom.py "$(version)" >"$out/sbom.json"
 chmod 644 "$out/sbom.json"
 release=$(version)
-(cd "$out" && sha256sum footbridge-"$release"-*-linux-* sbom.json >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
+sums() {
+    for file in footbridge-"$release"-*-linux-musl footbridge-"$release"-*-linux-musleabihf sbom.json; do [ ! -f "$file" ] || sha256sum "$file"; done
+}
+(cd "$out" && sums >SHA256SUMS && chmod 644 SHA256SUMS && cat SHA256SUMS)
 sign "$out/SHA256SUMS"

@@ -228,6 +228,21 @@ pub const FREE_MIB: u64 = 16;
 /// How long terminals have to say goodbye when the box goes down.
 pub const GOING_DOWN: Duration = Duration::from_secs(3);
 
+// ---- updates ----
+
+/// A program in all: read into memory at once. Ours has 5 MiB, with every symbol 30.
+pub const UPDATE_BYTES: u64 = 64 * 1024 * 1024;
+/// An Ed25519 signature has 64 bytes.
+pub const SIGNATURE_BYTES: u64 = 64;
+/// What `serve` ends with when it was told to start anew and cannot do so itself: a failure, so that whoever watches over it does it.
+pub const START_ME_AGAIN: u8 = 75;
+/// One question to a page on the same machine; a loaded ARMv6 board needs two seconds for a handshake.
+pub const PROBE: Duration = Duration::from_secs(10);
+/// How long a new program has to serve: on an ARMv6 board the first start makes two keys beside everything else.
+pub const UPDATE_PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks whether it serves.
+pub const UPDATE_LOOK: Duration = Duration::from_millis(200);
+
 // ---- keys that users bring ----
 
 /// An RSA key of 16384 bits takes 13 KB as text.

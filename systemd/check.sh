@@ -15,20 +15,18 @@ say "systemd: strictness"
 # Offline, systemd-analyze looks for no drop-ins, so they are appended: a later setting wins there as it does in a drop-in.
 cp systemd/footbridge.service "$work/footbridge.service"
 rated footbridge.service "$work/footbridge.service"
-for dropin in port-443 own-certificate; do
-    # Lists add up across drop-ins, except that CapabilityBoundingSet= alone empties them.
-    { sed '/^\[Install\]/,$d' systemd/footbridge.service; sed '/^\[Service\]/d' "systemd/$dropin.conf"; } >"$work/$dropin.service"
-    rated "$dropin.conf" "$work/$dropin.service"
-done
+{ sed '/^\[Install\]/,$d' systemd/footbridge.service; sed '/^\[Service\]/d' systemd/own-certificate.conf; } >"$work/own-certificate.service"
+rated own-certificate.conf "$work/own-certificate.service"
 
 say "systemd: every setting below a reason"
 # A comment covers the settings that follow it, up to an empty line or the next comment; [Unit] and [Install] speak for themselves.
 awk '/^\[/ { part = $0; reason = 0; next } /^$/ { reason = 0; next } /^#/ { reason = 1; next }
-     part == "[Service]" && !reason && !/^(Type|ExecStart)=/ { print "no reason above: " $0; bad = 1 } END { exit bad }' \
-    systemd/footbridge.service || fail "say why, in systemd/footbridge.service"
+     part ~ /Service|Socket/ && !reason { print FILENAME ": no reason above: " $0; bad = 1 } END { exit bad }' \
+    systemd/footbridge.service systemd/footbridge.socket || fail "say why"
 
 say "systemd: no unknown word"
 mkdir -p "$work/root/usr/bin" "$work/verify"
 sed -e 's,^ExecStart=.*,ExecStart=/bin/true,' -e '/^Documentation=/d' systemd/footbridge.service >"$work/verify/footbridge.service"
-systemd-analyze verify "$work/verify/footbridge.service" 2>&1 | grep -i "$work\|footbridge" && fail "systemd does not understand the unit"
+sed '/^Documentation=/d' systemd/footbridge.socket >"$work/verify/footbridge.socket"
+systemd-analyze verify "$work/verify/footbridge.service" "$work/verify/footbridge.socket" 2>&1 | grep -i "$work\|footbridge" && fail "systemd does not understand the unit"
 echo "systemd understands every line"

@@ -38,6 +38,13 @@ claim() {
 [ "$(claim "$code")" = 201 ]
 footbridge user list | grep ada
 
+# Started means served: no second try is needed. The watchdog is on, with the signs of life that it wants.
+systemctl restart footbridge
+curl -fsk "$page/health"
+[ "$(systemctl show -p Type --value footbridge)" = notify ]
+[ "$(systemctl show -p WatchdogUSec --value footbridge)" = 30s ]
+pid=$(systemctl show -p MainPID --value footbridge)
+
 # SIGHUP reaches it through the sandbox, and it lives on.
 systemctl reload footbridge
 [ "$(systemctl show -p MainPID --value footbridge)" = "$pid" ]
@@ -50,13 +57,50 @@ grep -q 'terminals_per_user = 3' /etc/footbridge/footbridge.toml
 footbridge user list | grep ada
 [ "$(systemctl show -p MainPID --value footbridge)" != "$pid" ]
 
-# The drop-in for 443, as its own comment says.
-install -D -m 644 /usr/share/doc/footbridge/examples/port-443.conf /etc/systemd/system/footbridge.service.d/port-443.conf
+# Port 443, as the socket's own comment says: no capability, and the socket is systemd's.
+systemctl stop footbridge
+systemctl enable --now footbridge.socket
+systemctl start footbridge
+page=https://127.0.0.1
+curl -fsk "$page/health"
+grep -q '^CapEff:.0000000000000000$' "/proc/$(systemctl show -p MainPID --value footbridge)/status"
+# Only the handed-over port: the configured one is not opened besides.
+curl -sk --max-time 5 https://127.0.0.1:8443/health && exit 1
+# An upgrade keeps it on. A browser that comes while nobody serves waits until somebody does.
+dpkg -i "$package"
+answers
+systemctl is-enabled footbridge.socket
+systemctl stop footbridge
+curl -fsk --max-time 60 "$page/health"
+systemctl is-active footbridge
+
+# A certificate of the owner's whose key only root can read.
+mkdir -p /etc/ssl/footbridge
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=box.example -addext subjectAltName=DNS:box.example \
+    -keyout /etc/ssl/footbridge/privkey.pem -out /etc/ssl/footbridge/fullchain.pem
+chmod 600 /etc/ssl/footbridge/privkey.pem
+install -D -m 644 /usr/share/doc/footbridge/examples/own-certificate.conf /etc/systemd/system/footbridge.service.d/own-certificate.conf
 systemctl daemon-reload
 systemctl restart footbridge
-page=https://127.0.0.1 answers
-rm -r /etc/systemd/system/footbridge.service.d
+curl -fs --cacert /etc/ssl/footbridge/fullchain.pem --resolve box.example:443:127.0.0.1 https://box.example/health
+rm -r /etc/systemd/system/footbridge.service.d /etc/ssl/footbridge
 systemctl daemon-reload
+systemctl restart footbridge
+answers
+
+# A program that hangs is noticed and started anew; its data is there.
+before=$(systemctl show -p MainPID --value footbridge)
+kill -STOP "$before"
+tries=0
+until [ "$(systemctl show -p NRestarts --value footbridge)" -ge 1 ] && curl -fsk --max-time 5 "$page/health"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || { journalctl -u footbridge --no-pager; exit 1; }
+    sleep 1
+done
+journalctl -b -u footbridge --no-pager | grep -i 'watchdog timeout'
+footbridge user list | grep ada
+page=https://127.0.0.1:8443
+systemctl disable --now footbridge.socket
 systemctl restart footbridge
 answers
 

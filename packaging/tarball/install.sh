@@ -8,6 +8,7 @@ fail() { echo "$*" >&2; exit 1; }
 here=${DESTDIR:-}
 bin=$here/usr/local/bin/footbridge
 unit=$here/etc/systemd/system/footbridge.service
+socket=$here/etc/systemd/system/footbridge.socket
 openrc=$here/etc/init.d/footbridge
 
 kind() {
@@ -21,7 +22,7 @@ kind() {
 now() { [ -n "$here" ] || "$@"; }
 
 if [ "${1:-}" = --remove ]; then
-    [ ! -e "$unit" ] || { now systemctl disable --now footbridge; rm -f "$unit"; now systemctl daemon-reload; }
+    [ ! -e "$unit" ] || { now systemctl disable --now footbridge.socket footbridge; rm -f "$unit" "$socket"; now systemctl daemon-reload; }
     [ ! -e "$openrc" ] || { now rc-service footbridge stop || true; now rc-update del footbridge || true; rm -f "$openrc"; }
     rm -f "$bin"
     echo "removed; the data is still in /var/lib/footbridge (with systemd: /var/lib/private/footbridge), the settings in /etc/footbridge"
@@ -41,7 +42,9 @@ case $(kind) in
     systemd)
         mkdir -p "$here/etc/systemd/system"
         sed 's,/usr/bin/footbridge,/usr/local/bin/footbridge,' footbridge.service >"$unit"
-        chmod 644 "$unit"
+        # Off, until somebody wants port 443 and does what it says in there.
+        cp footbridge.socket "$socket"
+        chmod 644 "$unit" "$socket"
         now systemctl daemon-reload
         now systemctl enable footbridge
         now systemctl restart footbridge

@@ -3,7 +3,8 @@
 
 use super::config::Config;
 use super::serve::{Rooms, prepare};
-use super::{Outcome, backup, metrics, prompt, say};
+use super::update::Presence;
+use super::{Outcome, backup, metrics, prompt, say, supervisor};
 use crate::audit;
 use crate::auth::{Auth, Refusal};
 use crate::bridge::Registry;
@@ -23,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,10 @@ pub enum Order {
     },
     AuditVerify,
     Metrics,
+    /// Answers with an [`update::Presence`] in JSON.
+    Presence,
+    /// The server ends well and starts anew, with whatever program has its name by then.
+    Restart,
     /// Answers with the backup, in base64.
     Backup,
 }
@@ -110,6 +116,11 @@ pub struct Running {
     pub registry: Arc<Registry>,
     pub door: Arc<Door>,
     pub since: Instant,
+    pub instance: Id,
+    /// Asked for at the start: the answer changes when the file is replaced.
+    pub program: PathBuf,
+    /// Set before the door is told to stop.
+    pub anew: Arc<AtomicBool>,
 }
 
 pub type Told = Result<String, String>;
@@ -140,6 +151,11 @@ pub fn carry_out(config: &Config, order: &Order, text: Option<Secret>) -> Result
             Ok(perform(&Rooms::open(config)?.office(None), order, text))
         }
     }
+}
+
+/// Only by the server that runs; none if there is none.
+pub fn of_running(config: &Config, order: &Order) -> Option<Result<Told, String>> {
+    UnixStream::connect(socket_path(&config.data)).ok().map(|server| ask(server, order, None))
 }
 
 pub fn is_running(config: &Config) -> bool {
@@ -251,6 +267,8 @@ pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
         Order::Metrics => {
             Ok(metrics::text(office, running(office).map_err(|_| "no server runs, so there is nothing to count")?))
         }
+        Order::Presence => presence(office),
+        Order::Restart => restart(office),
         Order::Backup => backup_of(office, text),
     }
 }
@@ -407,6 +425,27 @@ fn hostkey_remove(office: &Office, id: Id) -> Told {
 
 fn running(office: &Office) -> Result<&Running, String> {
     office.running.as_ref().ok_or_else(|| "no server runs, so there are no sessions".into())
+}
+
+fn presence(office: &Office) -> Told {
+    let running = running(office)?;
+    let presence = Presence {
+        instance: running.instance,
+        process: std::process::id(),
+        program: running.program.clone(),
+        unit: supervisor::unit(),
+        address: running.door.address(),
+        fingerprint: running.door.fingerprint(),
+    };
+    serde_json::to_string(&presence).map_err(failed)
+}
+
+fn restart(office: &Office) -> Told {
+    let running = running(office)?;
+    audit::note("cli.restart", &[]);
+    running.anew.store(true, Ordering::Relaxed);
+    running.door.stop();
+    Ok("it starts anew\n".into())
 }
 
 fn session_list(office: &Office) -> Told {

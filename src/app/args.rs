@@ -3,9 +3,11 @@
 use super::admin::{Deed, Order};
 use super::backup::Task;
 use super::config::nearest;
+use super::update;
 use crate::limits;
 use crate::store::Role;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, PartialEq)]
 pub struct Invocation {
@@ -24,12 +26,13 @@ pub enum Command {
     Version,
     Help(&'static str),
     Backup { task: Task, passphrase_file: Option<PathBuf> },
+    Update(update::Task),
     Admin(Order),
 }
 
-const COMMANDS: [&str; 13] = [
-    "serve", "setup", "doctor", "config", "user", "hostkey", "session", "audit", "backup", "metrics", "version",
-    "help", "cert",
+const COMMANDS: [&str; 14] = [
+    "serve", "setup", "doctor", "config", "user", "hostkey", "session", "audit", "backup", "metrics", "update",
+    "version", "help", "cert",
 ];
 
 pub const HELP: &str = "\
@@ -59,6 +62,9 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge backup create FILE [--passphrase-file FILE]    ('-' is standard output)
   footbridge backup verify FILE      is it whole, and is this its passphrase?
   footbridge backup restore FILE     into an empty data directory
+  footbridge update FILE [--signature FILE.sig] [--wait SECONDS]   a newer program takes this one's place, if it is
+                                     signed and serves; else this one stays, or comes back
+  footbridge update back             the program from before the last update
   footbridge metrics                 numbers of the running server, for Prometheus
   footbridge version
 
@@ -131,7 +137,9 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["backup", "create", file] => return Ok(backup(Task::Create(file.into()), options)),
         ["backup", "verify", file] => return Ok(backup(Task::Verify(file.into()), options)),
         ["backup", "restore", file] => return Ok(backup(Task::Restore(file.into()), options)),
-        [noun @ ("user" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
+        ["update", "back"] => return Ok(Command::Update(update::Task::Back)),
+        ["update", file] => return update_to(file, options),
+        [noun @ ("update" | "user" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
             return Err(format!("'{noun}' takes other words than these; see footbridge help"));
         }
         [word, ..] if COMMANDS.contains(word) => {
@@ -167,6 +175,17 @@ fn user_add(name: &str, options: &mut Vec<(String, String)>) -> Result<Order, St
 
 fn backup(task: Task, options: &mut Vec<(String, String)>) -> Command {
     Command::Backup { task, passphrase_file: take(options, "passphrase_file").map(PathBuf::from) }
+}
+
+fn update_to(file: &str, options: &mut Vec<(String, String)>) -> Result<Command, String> {
+    let signature = take(options, "signature").map(PathBuf::from);
+    let wait = take(options, "wait").map_or(Ok(limits::UPDATE_PATIENCE), |text| seconds(&text))?;
+    Ok(Command::Update(update::Task::Install { file: file.into(), signature, wait }))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("'{text}' is not a number from 1 to 3600"))
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -215,6 +234,18 @@ mod tests {
         assert!(parsed("backup create").is_err() && parsed("backup create b hunter2hunter2").is_err());
         assert_eq!(parsed("audit tail 7").map(|i| i.command), Ok(Command::Admin(Order::AuditTail { lines: 7 })));
         assert!(parsed("audit tail 0").is_err() && parsed("audit tail -1").is_err());
+    }
+
+    #[test]
+    fn an_update_waits_a_minute_unless_told_otherwise() {
+        let (file, signature, wait) = (PathBuf::from("new"), None, limits::UPDATE_PATIENCE);
+        let task = update::Task::Install { file: file.clone(), signature, wait };
+        assert_eq!(parsed("update new").map(|i| i.command), Ok(Command::Update(task)));
+        let (signature, wait) = (Some("s".into()), Duration::from_secs(7));
+        let task = update::Task::Install { file, signature, wait };
+        assert_eq!(parsed("update new --wait 7 --signature s").map(|i| i.command), Ok(Command::Update(task)));
+        assert_eq!(parsed("update back").map(|i| i.command), Ok(Command::Update(update::Task::Back)));
+        assert!(parsed("update").unwrap_err().contains("help") && parsed("update new --wait 0").is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Config {
     pub names: Vec<String>,
     pub certificate: Option<PathBuf>,
     pub private_key: Option<PathBuf>,
+    pub update_key: Option<PathBuf>,
     pub trusted_proxies: Vec<String>,
     pub targets_allow: Vec<String>,
     pub targets_deny: Vec<String>,
@@ -80,6 +81,12 @@ pub const KEYS: &[Key] = &[
         show_maybe_path
     ),
     key!(private_key, "The certificate's private key (PEM).", maybe(path), show_maybe_path),
+    key!(
+        update_key,
+        "The public key (PEM) that updates must be signed with. Empty: the one built in.",
+        maybe(path),
+        show_maybe_path
+    ),
     key!(trusted_proxies, "Addresses (CIDR) whose X-Forwarded-For is believed.", list, show_list),
     key!(
         targets_allow,
@@ -124,6 +131,7 @@ impl Default for Config {
             names: Vec::new(),
             certificate: None,
             private_key: None,
+            update_key: None,
             trusted_proxies: Vec::new(),
             targets_allow: Vec::new(),
             targets_deny: Vec::new(),

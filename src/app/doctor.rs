@@ -48,8 +48,26 @@ fn check_modes(data: &Path) -> Finding {
 }
 
 /// Every directory 0700, every file 0600, all ours. Answers how many there are, or the first one that is not so.
+///
+/// `data` itself may be a link, as `/var/lib/footbridge` is under systemd's DynamicUser, if nobody but root and ourselves could have
+/// made it. A link inside the directory is refused as before: it would lead somewhere that was not looked at.
 pub fn modes(data: &Path) -> Result<usize, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", data.display());
+    let entry = fs::symlink_metadata(data).map_err(told)?;
+    if !entry.is_symlink() {
+        return modes_below(data);
+    }
+    if ![0, rustix::process::geteuid().as_raw()].contains(&entry.uid()) {
+        return Err(format!("{} is a link that user {} has made", data.display(), entry.uid()));
+    }
+    modes_below(&fs::canonicalize(data).map_err(told)?)
+}
+
+fn modes_below(data: &Path) -> Result<usize, String> {
     let entry = fs::symlink_metadata(data).map_err(|error| format!("{}: {error}", data.display()))?;
+    if entry.is_symlink() {
+        return Err(format!("{} is a link; in the data directory there are none", data.display()));
+    }
     let (mode, owner) = (entry.mode() & 0o777, entry.uid());
     let wanted = if entry.is_dir() { 0o700 } else { 0o600 };
     if mode & !wanted != 0 {
@@ -62,7 +80,7 @@ pub fn modes(data: &Path) -> Result<usize, String> {
         return Ok(1);
     }
     let inside = fs::read_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
-    inside.flatten().try_fold(0, |sum, child| modes(&child.path()).map(|count| sum + count))
+    inside.flatten().try_fold(0, |sum, child| modes_below(&child.path()).map(|count| sum + count))
 }
 
 fn check_clock() -> Finding {
@@ -129,5 +147,24 @@ mod tests {
         mode(&inner.join("key"), 0o600);
         mode(place.path(), 0o755);
         assert!(modes(place.path()).unwrap_err().contains("chmod 700"));
+    }
+
+    /// systemd's DynamicUser makes /var/lib/footbridge a link to private/footbridge; it was taken for an open door.
+    #[test]
+    fn the_directory_may_be_a_link_and_is_looked_at_all_the_same() {
+        let place = tempfile::tempdir().unwrap();
+        let (real, link) = (place.path().join("real"), place.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let mode = |mode| fs::set_permissions(&real, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o700);
+        assert_eq!(modes(&link), Ok(0));
+        mode(0o755);
+        assert!(modes(&link).unwrap_err().contains(&format!("{} has mode 755", real.display())));
+        mode(0o700);
+        std::os::unix::fs::symlink("/", real.join("inside")).unwrap();
+        assert!(modes(&link).unwrap_err().contains("inside is a link"));
+        fs::remove_dir_all(&real).unwrap();
+        assert!(modes(&link).is_err(), "a link that leads nowhere");
     }
 }

@@ -11,6 +11,8 @@ mod doctor;
 mod metrics;
 mod prompt;
 mod serve;
+mod supervisor;
+mod update;
 
 use args::{Command, Invocation};
 use config::Config;
@@ -46,6 +48,7 @@ fn run_with(command: Command, config: Config) -> Outcome {
         Command::Doctor => Ok(doctor::doctor(&config)),
         Command::ShowConfig => say(&config.to_string()),
         Command::Backup { task, passphrase_file } => backup::run(&config, &task, passphrase_file.as_deref()),
+        Command::Update(task) => update::run(&config, &task),
         Command::Admin(order) => admin::order(&config, order),
         Command::Help(_) | Command::Version => Ok(ExitCode::SUCCESS),
     }

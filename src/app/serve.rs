@@ -2,13 +2,14 @@
 
 use super::admin::{self, Office, Running};
 use super::config::Config;
+use super::supervisor::{self, Supervisor};
 use super::{Outcome, backup, doctor};
 use crate::api::Context;
 use crate::audit;
 use crate::auth::{self, Auth};
 use crate::bridge::Registry;
 use crate::clock;
-use crate::door::{self, Door};
+use crate::door::{self, Door, Inherited};
 use crate::limits;
 use crate::random::Id;
 use crate::store::Store;
@@ -21,11 +22,12 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,12 +73,15 @@ fn told(error: impl std::fmt::Display) -> String {
 }
 
 pub fn serve(config: &Config) -> Outcome {
+    let program = std::env::current_exe().map_err(told)?;
+    let inherited = supervisor::inherited()?;
+    let activated = inherited.page.is_some();
     start_log(config)?;
     harden();
     ignore_file_size_signal()?;
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
-    let door = Arc::new(Door::open(door_settings(config)?).map_err(told)?);
+    let door = Arc::new(Door::open(door_settings(config, inherited)?).map_err(told)?);
     let context = Context {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
@@ -88,13 +93,38 @@ pub fn serve(config: &Config) -> Outcome {
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site =
         Arc::new(Site { context: Arc::new(context), names: door.names(), proxies, hsts: config.certificate.is_some() });
-    start_office(&rooms, &door)?;
-    start_keeper(&rooms, &door)?;
+    let anew = Arc::new(AtomicBool::new(false));
+    let running = Running {
+        registry: rooms.registry.clone(),
+        door: door.clone(),
+        since: Instant::now(),
+        instance: Id::random(),
+        program: program.clone(),
+        anew: anew.clone(),
+    };
+    start_office(&rooms, running)?;
+    let supervisor = Arc::new(Supervisor::from_environment());
+    start_keeper(&rooms, &door, supervisor.clone())?;
     announce(&rooms, &door)?;
+    supervisor.ready();
     audit::note("serve.start", &[("version", env!("CARGO_PKG_VERSION"))]);
     door.run(Arc::new(move |wire: Box<dyn Wire>| web::serve(wire, &site)));
+    supervisor.stopping();
     say_goodbye(&rooms);
+    if anew.load(Ordering::Relaxed) {
+        return Ok(start_anew(&program, activated));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The program that has our name now takes our place, with our number and our words. Where that cannot be (a sandbox that runs nothing,
+/// ports that were handed to us and would not be handed on), whoever watches over us must do it.
+fn start_anew(program: &Path, activated: bool) -> ExitCode {
+    if !activated {
+        let error = Command::new(program).args(std::env::args_os().skip(1)).exec();
+        log::error!("{} cannot be started by ourselves: {error}", program.display());
+    }
+    ExitCode::from(limits::START_ME_AGAIN)
 }
 
 fn start_log(config: &Config) -> Result<(), String> {
@@ -136,10 +166,11 @@ pub fn prepare(data: &Path) -> Result<(), String> {
     doctor::modes(data).map(drop)
 }
 
-fn door_settings(config: &Config) -> Result<door::Settings, String> {
+fn door_settings(config: &Config, inherited: Inherited) -> Result<door::Settings, String> {
     Ok(door::Settings {
         listen: config.listen,
         http_listen: config.http_listen,
+        inherited,
         certificate: config.certificate.clone().zip(config.private_key.clone()),
         names: config.names.clone(),
         connections: config.connections,
@@ -151,19 +182,18 @@ fn door_settings(config: &Config) -> Result<door::Settings, String> {
 }
 
 /// The command line's way in. A stale socket of a process that was killed gives way; the store's lock has told us that we are alone.
-fn start_office(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
+fn start_office(rooms: &Rooms, running: Running) -> Result<(), String> {
     let path = admin::socket_path(&rooms.data);
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(told)?;
-    let running = Running { registry: rooms.registry.clone(), door: door.clone(), since: Instant::now() };
     let office = rooms.office(Some(running));
     let thread = thread::Builder::new().name("admin".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     thread.spawn(move || admin::attend(&listener, &office)).map(drop).map_err(told)
 }
 
-/// The housekeeper: signals at once, old things every few seconds.
-fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
+/// The housekeeper: signals at once, old things every few seconds, and a sign of life for whoever watches over us.
+fn start_keeper(rooms: &Rooms, door: &Arc<Door>, supervisor: Arc<Supervisor>) -> Result<(), String> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let signal = |number| -> Result<UnixStream, String> {
         let (ours, theirs) = UnixStream::pair().map_err(told)?;
@@ -176,7 +206,7 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
     let thread = thread::Builder::new().name("keeper".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     let keep = move || {
         loop {
-            wait_for_signal(&[&hup, &term, &int]);
+            wait_for_signal(&[&hup, &term, &int], supervisor.round());
             if rang(&term) || rang(&int) {
                 log::info!("told to stop");
                 door.stop();
@@ -198,15 +228,19 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>) -> Result<(), String> {
             if catch_unwind(round).is_err() {
                 log::error!("a round of the housekeeper crashed");
             }
+            // The housekeeper lives, that much is clear; the loop that lets people in must too.
+            if door.is_alive() {
+                supervisor.alive();
+            }
         }
     };
     thread.spawn(keep).map(drop).map_err(told)
 }
 
-fn wait_for_signal(pipes: &[&UnixStream; 3]) {
+fn wait_for_signal(pipes: &[&UnixStream; 3], at_most: Duration) {
     let mut fds = pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN));
-    let sweep = Timespec { tv_sec: limits::SWEEP.as_secs() as _, tv_nsec: 0 };
-    let _ = poll(&mut fds, Some(&sweep));
+    let at_most = Timespec { tv_sec: at_most.as_secs() as _, tv_nsec: at_most.subsec_nanos() as _ };
+    let _ = poll(&mut fds, Some(&at_most));
 }
 
 fn rang(mut pipe: &UnixStream) -> bool {

@@ -207,8 +207,12 @@ pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
 
 /// SHA-256 of the leaf, in lower-case hexadecimal, as browsers show it.
 pub fn fingerprint(certified: &CertifiedKey) -> String {
-    let leaf = certified.cert.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
-    hex::text(&Sha256::digest(leaf))
+    digest(certified.cert.first().map(|leaf| leaf.as_ref()).unwrap_or_default())
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn digest(der: &[u8]) -> String {
+    hex::text(&Sha256::digest(der))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {

@@ -5,6 +5,7 @@
 mod admission;
 mod certificates;
 mod own_names;
+mod probe;
 mod redirect;
 mod tls;
 
@@ -12,6 +13,8 @@ use crate::clock::{self, Instant, Now};
 use crate::limits;
 use crate::web::Proxies;
 use crate::wire::Wire;
+pub use probe::probe;
+
 use admission::{Admission, Limits, Place};
 use certificates::OwnCertificates;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,11 +23,12 @@ use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use tls::Tls;
@@ -33,6 +37,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Plain HTTP that only redirects.
     pub http_listen: Option<SocketAddr>,
+    /// Listeners that whoever started us has opened already; they win over the addresses.
+    pub inherited: Inherited,
     /// The owner's chain and key; none: the box makes its own.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Names for the box's own certificate, besides those it has.
@@ -43,6 +49,12 @@ pub struct Settings {
     /// Through a proxy everybody comes from one address.
     pub proxies: Proxies,
     pub data_dir: PathBuf,
+}
+
+#[derive(Default)]
+pub struct Inherited {
+    pub page: Option<TcpListener>,
+    pub redirect: Option<TcpListener>,
 }
 
 /// Where the certificate comes from.
@@ -81,8 +93,11 @@ pub struct Door {
     renewal_failed: Mutex<Option<Instant>>,
     tls: Arc<ServerConfig>,
     admission: Arc<Admission>,
-    /// A byte on the one end ends the loop that waits at the other.
-    stop: (UnixStream, UnixStream),
+    /// A word on the one end is heard by the loop that waits at the other.
+    orders: (UnixStream, UnixStream),
+    /// Rounds of that loop that were asked for, and those that it has made.
+    asked: AtomicU32,
+    answered: AtomicU32,
 }
 
 /// What a connection's thread does once the handshake is done.
@@ -101,13 +116,18 @@ impl Door {
             }
         };
         let certificate = Arc::new(Certificate(RwLock::new(Arc::new(certified))));
-        let listener = listen(settings.listen)?;
+        let inherited = settings.inherited;
+        let listener = inherited.page.map_or_else(|| listen(settings.listen), ready)?;
+        let redirector = match inherited.redirect {
+            Some(listener) => Some(ready(listener)?),
+            None => settings.http_listen.map(listen).transpose()?,
+        };
         let mut names = own_names::host_names();
         names.extend(settings.names.iter().map(|name| name.to_ascii_lowercase()));
         Ok(Door {
             address: listener.local_addr().map_err(|error| error.to_string())?,
             listener,
-            redirector: settings.http_listen.map(listen).transpose()?,
+            redirector,
             names,
             source,
             tls: Arc::new(tls_config(certificate.clone())?),
@@ -119,7 +139,9 @@ impl Door {
                 anonymous: settings.connections_anonymous,
                 proxies: settings.proxies,
             }),
-            stop: UnixStream::pair().map_err(|error| error.to_string())?,
+            orders: UnixStream::pair().map_err(|error| error.to_string())?,
+            asked: AtomicU32::new(0),
+            answered: AtomicU32::new(0),
         })
     }
 
@@ -180,7 +202,17 @@ impl Door {
 
     /// Ends [`Door::run`]. Connections that are there go on.
     pub fn stop(&self) {
-        let _ = (&self.stop.0).write_all(&[1]);
+        let _ = (&self.orders.0).write_all(&[STOP]);
+    }
+
+    /// Has the loop answered since it was last asked? Asks it again. For a watchdog: a loop that hangs lets nobody in.
+    pub fn is_alive(&self) -> bool {
+        let alive = self.asked.load(Ordering::Relaxed) == self.answered.load(Ordering::Relaxed);
+        if alive {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let _ = (&self.orders.0).write_all(&[ANSWER]);
+        }
+        alive
     }
 
     /// The loop every connection begins in.
@@ -198,16 +230,28 @@ impl Door {
 
     /// False: told to stop.
     fn wait(&self) -> bool {
-        let mut fds = vec![PollFd::new(&self.stop.1, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&self.orders.1, PollFlags::IN), PollFd::new(&self.listener, PollFlags::IN)];
         fds.extend(self.redirector.as_ref().map(|listener| PollFd::new(listener, PollFlags::IN)));
         match poll(&mut fds, None) {
-            Ok(_) => fds[0].revents().is_empty(),
+            Ok(_) => fds[0].revents().is_empty() || self.obey(),
             Err(Errno::INTR) => true,
             Err(error) => {
                 log::error!("waiting for connections: {error}");
                 thread::sleep(limits::ACCEPT_PAUSE);
                 true
             }
+        }
+    }
+
+    /// False: told to stop.
+    fn obey(&self) -> bool {
+        let mut order = [0];
+        match (&self.orders.1).read(&mut order) {
+            Ok(1) if order == [ANSWER] => {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -227,6 +271,9 @@ impl Door {
         }
     }
 }
+
+const STOP: u8 = 1;
+const ANSWER: u8 = 2;
 
 enum Service {
     Page(Serve),
@@ -248,8 +295,11 @@ fn live(stream: TcpStream, place: Place, tls: &Arc<ServerConfig>, service: Servi
 
 fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     let told = |error: io::Error| format!("cannot listen on {address}: {error}");
-    let listener = bind(address, TcpListener::bind).map_err(told)?;
-    listener.set_nonblocking(true).map_err(told)?;
+    ready(bind(address, TcpListener::bind).map_err(told)?)
+}
+
+fn ready(listener: TcpListener) -> Result<TcpListener, String> {
+    listener.set_nonblocking(true).map_err(|error| format!("a listener cannot be used: {error}"))?;
     Ok(listener)
 }
 

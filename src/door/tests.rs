@@ -9,6 +9,7 @@ fn settings(dir: &TempDir) -> Settings {
     Settings {
         listen: ([127, 0, 0, 1], 0).into(),
         http_listen: Some(([127, 0, 0, 1], 0).into()),
+        inherited: Inherited::default(),
         certificate: None,
         names: vec!["Box.example".into()],
         connections: 3,

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Crates that only one room may name (DESIGN.md, "Rooms"; Cargo.toml gives each its reason).
-const FENCED: [(&str, &str); 14] = [
+const FENCED: [(&str, &str); 15] = [
     ("toml", "app"),
     ("signal_hook", "app"),
     ("simple_logger", "app"),
+    ("listenfd", "app"),
     ("rustls", "door"),
     ("rcgen", "door"),
     ("httparse", "web"),

@@ -1,0 +1,364 @@
+//! `footbridge update`: a signed program takes this one's place, or nothing changes.
+//!
+//! ```text
+//! signature -> beside the old one -> its version -> serves an empty box, as a trial     refused: nothing has changed
+//! -> the old one keeps another name -> rename, one step -> the server starts anew
+//! -> serves its real data, three looks in a row                                         else: the old one comes back
+//! ```
+
+use super::admin::{self, Order};
+use super::config::Config;
+use super::{Outcome, say};
+use crate::door;
+use crate::limits;
+use crate::random::Id;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::signature::{ED25519, UnparsedPublicKey};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, PartialEq)]
+pub enum Task {
+    /// `signature`: FILE.sig if nothing else is said. `wait`: how long the new program has to serve.
+    Install { file: PathBuf, signature: Option<PathBuf>, wait: Duration },
+    /// The program from before the last update.
+    Back,
+}
+
+/// What a running server says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Presence {
+    /// Another one after every start.
+    pub instance: Id,
+    pub process: u32,
+    pub program: PathBuf,
+    /// systemd's name for it, if systemd has started it.
+    pub unit: Option<String>,
+    pub address: SocketAddr,
+    pub fingerprint: String,
+}
+
+/// The 32 bytes of the key that releases are signed with, as the middle line of its PEM file. `make dist` knows it.
+const BUILT_IN_KEY: Option<&str> = option_env!("FOOTBRIDGE_BUILT_IN_KEY");
+/// What stands before the key in `openssl pkey -pubout` (RFC 8410).
+const DER_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+pub fn run(config: &Config, task: &Task) -> Outcome {
+    let place = Place::here()?;
+    let server = presence(config);
+    if let Some(other) = server.as_ref().filter(|server| server.program != place.program) {
+        return Err(format!("the server that runs is {}; update it with that one", other.program.display()));
+    }
+    let (bytes, wait) = match task {
+        Task::Install { file, signature, wait } => (signed(config, file, signature.as_deref())?, *wait),
+        Task::Back => (read(&place.previous, limits::UPDATE_BYTES)?, limits::UPDATE_PATIENCE),
+    };
+    let version = place.stage(&bytes).and_then(|()| fit(&place.staged, *task == Task::Back));
+    let version = version.inspect_err(|_| drop(fs::remove_file(&place.staged)))?;
+    // Held before it starts anew: a number may be given to another process, this cannot.
+    let process = server.as_ref().and_then(hold);
+    place.swap()?;
+    let Some(server) = server else {
+        return say(&format!("footbridge {version} is installed; no server runs\n"));
+    };
+    match restart(config, &server).and_then(|()| serves(config, &[server.instance], wait)) {
+        Ok(_) => say(&format!("footbridge {version} is installed and serves\n")),
+        Err(why) => go_back(config, &place, &server, process, &why),
+    }
+}
+
+// ---- may it be installed? ----
+
+fn told(path: &Path) -> impl Fn(io::Error) -> String {
+    let shown = path.display().to_string();
+    move |error| format!("{shown}: {error}")
+}
+
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(told(path))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("{} is larger than {most} bytes", path.display()));
+    }
+    Ok(bytes)
+}
+
+/// The file's bytes, if the trusted key has signed them. These bytes are used from here on, not the file.
+fn signed(config: &Config, file: &Path, signature: Option<&Path>) -> Result<Vec<u8>, String> {
+    let beside = PathBuf::from(format!("{}.sig", file.display()));
+    let signature = read(signature.unwrap_or(&beside), limits::SIGNATURE_BYTES)?;
+    let bytes = read(file, limits::UPDATE_BYTES)?;
+    UnparsedPublicKey::new(&ED25519, trusted_key(config)?)
+        .verify(&bytes, &signature)
+        .map_err(|_| format!("{} is not what was signed, or another key signed it", file.display()))?;
+    Ok(bytes)
+}
+
+fn trusted_key(config: &Config) -> Result<Vec<u8>, String> {
+    match (&config.update_key, BUILT_IN_KEY) {
+        (Some(path), _) => {
+            let text = String::from_utf8(read(path, limits::KEY_TEXT_BYTES as u64)?).unwrap_or_default();
+            public_key(&text).ok_or_else(|| format!("{} is not an Ed25519 public key (PEM)", path.display()))
+        }
+        (None, Some(text)) => public_key(text).ok_or_else(|| "the built-in key for updates is no key".into()),
+        (None, None) => Err("this program was built without a key for updates; set update_key".into()),
+    }
+}
+
+fn public_key(text: &str) -> Option<Vec<u8>> {
+    let body: String = text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
+    let der = BASE64.decode(body).ok()?;
+    der.strip_prefix(&DER_PREFIX).filter(|key| key.len() == 32).map(<[u8]>::to_vec)
+}
+
+/// Its version, if it runs here, is not older than this program, and serves an empty box.
+fn fit(staged: &Path, may_be_older: bool) -> Result<String, String> {
+    let trial = Trial::start(staged, &["version".into()])?;
+    let version = trial.line("footbridge ").ok_or("the new program does not run on this machine")?;
+    drop(trial);
+    let ours = env!("CARGO_PKG_VERSION");
+    match (numbers(&version), numbers(ours)) {
+        (Some(new), Some(old)) if new < old && !may_be_older => {
+            return Err(format!("version {version} is older than {ours}; 'footbridge update back' goes back by one"));
+        }
+        (None, _) => return Err(format!("the new program says that its version is '{version}'")),
+        _ => {}
+    }
+    let data = Scratch::make()?;
+    let options = ["serve", "--listen=127.0.0.1:0", "--http-listen=", "--data"].map(Into::into);
+    let trial = Trial::start(staged, &[&options[..], &[data.0.clone().into()]].concat())?;
+    let page = trial.line("listening https://").and_then(|address| address.parse().ok());
+    let fingerprint = trial.line("certificate sha256:");
+    let (page, fingerprint) = page.zip(fingerprint).ok_or("the new program does not serve, not even an empty box")?;
+    door::probe(page, &fingerprint).map_err(|why| format!("the new program's page does not answer: {why}"))?;
+    Ok(version)
+}
+
+/// `1.2.3-rc1` is 1.2.3: before a release there is nothing to go back to.
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let mut parts = version.split('-').next()?.split('.').map(|part| part.parse().ok());
+    let all = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(all)
+}
+
+/// An empty data directory for a trial, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> Result<Scratch, String> {
+        let path = std::env::temp_dir().join(format!("footbridge-trial-{}", Id::random()));
+        DirBuilder::new().mode(0o700).create(&path).map_err(told(&path))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The new program, run for its first words. It ends with this value.
+struct Trial {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Trial {
+    fn start(program: &Path, words: &[std::ffi::OsString]) -> Result<Trial, String> {
+        let mut command = Command::new(program);
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        for name in ["NOTIFY_SOCKET", "LISTEN_FDS", "STATE_DIRECTORY"] {
+            command.env_remove(name);
+        }
+        let mut child =
+            command.spawn().map_err(|error| format!("the new program does not run on this machine: {error}"))?;
+        let (sender, lines) = mpsc::channel();
+        let stdout = child.stdout.take();
+        thread::spawn(move || {
+            let lines = stdout.into_iter().flat_map(|out| BufReader::new(out).lines().map_while(Result::ok));
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+        Ok(Trial { child, lines })
+    }
+
+    /// What follows `start` in the next line that has it.
+    fn line(&self, start: &str) -> Option<String> {
+        let end = Instant::now() + limits::UPDATE_PATIENCE;
+        loop {
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            if let Some(rest) = line.strip_prefix(start) {
+                return Some(rest.to_owned());
+            }
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+// ---- the files ----
+
+struct Place {
+    program: PathBuf,
+    staged: PathBuf,
+    previous: PathBuf,
+    /// Locked as long as this lives: two updates at once would mix.
+    folder: File,
+}
+
+impl Place {
+    fn here() -> Result<Place, String> {
+        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let beside = |end: &str| PathBuf::from(format!("{}.{end}", program.display()));
+        let parent = program.parent().unwrap_or(Path::new("/"));
+        let folder = File::open(parent).map_err(told(parent))?;
+        flock(&folder, FlockOperation::NonBlockingLockExclusive).map_err(|_| "another update is under way")?;
+        Ok(Place { staged: beside("new"), previous: beside("previous"), program, folder })
+    }
+
+    fn stage(&self, bytes: &[u8]) -> Result<(), String> {
+        let mut file = File::create(&self.staged).map_err(told(&self.staged))?;
+        let executable = fs::Permissions::from_mode(0o755);
+        let written = file.write_all(bytes).and_then(|()| file.set_permissions(executable));
+        written.and_then(|()| file.sync_all()).map_err(told(&self.staged))
+    }
+
+    /// At every moment the program's name leads to a whole program, and so does that of the previous one.
+    fn swap(&self) -> Result<(), String> {
+        let spare = PathBuf::from(format!("{}.spare", self.program.display()));
+        let _ = fs::remove_file(&spare);
+        // Some file systems have no hard links.
+        fs::hard_link(&self.program, &spare)
+            .or_else(|_| fs::copy(&self.program, &spare).map(drop))
+            .and_then(|()| fs::rename(&spare, &self.previous))
+            .and_then(|()| fs::rename(&self.staged, &self.program))
+            .and_then(|()| self.folder.sync_all())
+            .map_err(told(&self.program))
+    }
+
+    fn swap_back(&self) -> Result<(), String> {
+        fs::rename(&self.previous, &self.program).and_then(|()| self.folder.sync_all()).map_err(told(&self.program))
+    }
+}
+
+// ---- the server ----
+
+fn presence(config: &Config) -> Option<Presence> {
+    let told = admin::of_running(config, &Order::Presence)?.ok()?.ok()?;
+    serde_json::from_str(&told).ok()
+}
+
+fn hold(server: &Presence) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(server.process.try_into().ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// systemd does it by itself where it has started the server; elsewhere the server puts the new program in its own place.
+fn restart(config: &Config, server: &Presence) -> Result<(), String> {
+    match &server.unit {
+        Some(unit) => systemctl(&["restart", unit]),
+        // The answer may be lost with the process that gives it.
+        None => {
+            let _ = admin::of_running(config, &Order::Restart);
+            Ok(())
+        }
+    }
+}
+
+fn systemctl(words: &[&str]) -> Result<(), String> {
+    let done = Command::new("systemctl").args(words).stdin(Stdio::null()).output();
+    match done {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("systemctl {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(format!("systemctl: {error}")),
+    }
+}
+
+/// Waits for a server that is none of these, and whose page answers three times in a row: one that falls over after its first answer
+/// is not well.
+fn serves(config: &Config, not: &[Id], patience: Duration) -> Result<Id, String> {
+    let end = Instant::now() + patience;
+    let mut good = 0;
+    let mut why = "nothing answers".to_owned();
+    while Instant::now() < end {
+        match presence(config).filter(|server| !not.contains(&server.instance)) {
+            Some(server) => match door::probe(server.address, &server.fingerprint) {
+                Ok(()) if good == 2 => return Ok(server.instance),
+                Ok(()) => good += 1,
+                Err(error) => (good, why) = (0, error),
+            },
+            None => good = 0,
+        }
+        thread::sleep(limits::UPDATE_LOOK);
+    }
+    Err(format!("for {} seconds: {why}", patience.as_secs()))
+}
+
+/// The previous program gets its place back and is started.
+fn go_back(config: &Config, place: &Place, old: &Presence, process: Option<OwnedFd>, why: &str) -> Outcome {
+    place.swap_back()?;
+    let mut not = vec![old.instance];
+    match (presence(config), process) {
+        // Started too often in vain, systemd would not try again unless told so.
+        _ if old.unit.is_some() => {
+            let unit = old.unit.as_deref().unwrap_or_default();
+            let _ = systemctl(&["reset-failed", unit]);
+            systemctl(&["restart", unit])?;
+        }
+        (Some(bad), _) => {
+            not.push(bad.instance);
+            restart(config, &bad)?;
+        }
+        // It hangs, or is gone already. Whoever watches over it starts what has its name now.
+        (None, Some(process)) => drop(pidfd_send_signal(process, Signal::KILL)),
+        (None, None) => {}
+    }
+    let back = match serves(config, &not, limits::UPDATE_PATIENCE) {
+        Ok(_) => "the previous one is back and serves".to_owned(),
+        Err(_) => "the previous one is back in its place, but nobody has started it: start it".to_owned(),
+    };
+    eprintln!("footbridge: the new program does not serve ({why}); {back}");
+    Ok(ExitCode::FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(numbers("0.10.0") > numbers("0.9.9") && numbers("1.0.0-rc1") == numbers("1.0.0"));
+        for junk in ["", "1", "1.2", "1.2.3.4", "a.b.c", "1..3", "-1.0.0"] {
+            assert_eq!(numbers(junk), None, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_read_as_openssl_writes_it_and_as_one_line() {
+        // RFC 8410, section 10.1.
+        let line = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{line}\n-----END PUBLIC KEY-----\n");
+        assert_eq!(public_key(line).map(|key| key[0]), Some(0x19));
+        assert_eq!(public_key(&pem), public_key(line));
+        for junk in ["", "MCow", &line[..line.len() - 4], "!", &line.replace("MCow", "MCox")] {
+            assert_eq!(public_key(junk), None, "{junk:?}");
+        }
+    }
+}
