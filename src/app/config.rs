@@ -100,7 +100,7 @@ pub const KEYS: &[Key] = &[
     key!(detached_minutes, "Minutes a terminal is kept while no browser looks at it.", number(1..=100_000), show_text),
     key!(
         second_factor,
-        "optional: whoever sets one up has one. required: without one, nothing works but setting it up.",
+        "required: without a second factor, nothing works but setting one up. optional: whoever sets one up has one.",
         second_factor,
         show_second_factor
     ),
@@ -132,7 +132,7 @@ impl Default for Config {
             terminals_per_user: limits::TERMINALS_PER_USER,
             ring_kib: limits::RING_BYTES / 1024,
             detached_minutes: limits::DETACHED.as_secs() / 60,
-            second_factor: Policy::Optional,
+            second_factor: Policy::Required,
             login_hours: limits::LOGIN_ABSOLUTE.as_secs() / 3600,
             login_idle_minutes: limits::LOGIN_IDLE.as_secs() / 60,
             login_failures: limits::LOGIN_FAILURES,
