@@ -171,7 +171,11 @@ fn program(folder: &Path, settings: &[(String, String)]) -> Command {
         .env("FOOTBRIDGE_SECOND_FACTOR", "optional")
         .current_dir(folder);
     for (key, value) in settings {
-        if value == AS_SHIPPED { command.env_remove(key) } else { command.env(key, value) };
+        if value == AS_SHIPPED {
+            command.env_remove(key)
+        } else {
+            command.env(key, value)
+        };
     }
     command
 }
