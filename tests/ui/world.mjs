@@ -7,7 +7,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -25,7 +25,7 @@ export const PATIENCE = 20_000;
 const FACTOR = { FOOTBRIDGE_SECOND_FACTOR: 'optional' };
 export const AS_SHIPPED = { FOOTBRIDGE_SECOND_FACTOR: undefined };
 
-const binary = process.env.FOOTBRIDGE_BIN ?? join(root, 'target/debug/footbridge');
+const binary = process.env.FOOTBRIDGE_BIN ? resolve(process.env.FOOTBRIDGE_BIN) : join(root, 'target/debug/footbridge');
 
 async function freePort() {
   const server = createServer();
