@@ -38,7 +38,7 @@ pids=$!
 
 say "footbridge"
 FOOTBRIDGE_DATA=$work/data FOOTBRIDGE_LISTEN=${FOOTBRIDGE_LISTEN:-127.0.0.1:8443} \
-    FOOTBRIDGE_TARGETS_ALLOW=127.0.0.0/8 target/quick/footbridge serve >"$work/out" &
+    FOOTBRIDGE_TARGETS_ALLOW=127.0.0.0/8 FOOTBRIDGE_SECOND_FACTOR=optional target/quick/footbridge serve >"$work/out" &
 server=$!
 pids="$pids $server"
 
@@ -50,6 +50,8 @@ cat <<END
    user      demo
    password  $password
    $(grep '^certificate ' "$work/out")
+
+A real box also asks everybody for a second factor; this one, on loopback and gone in a minute, does not.
 
 Ctrl-C ends the demo and removes everything it made.
 END

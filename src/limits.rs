@@ -74,9 +74,6 @@ pub const LOGIN_IDLE: Duration = Duration::from_secs(30 * 60);
 /// Sign-in sessions at once, per user and in all: each holds a data key and some 300 bytes.
 pub const LOGINS_PER_USER: usize = 16;
 pub const LOGINS: usize = 256;
-/// E1: failed sign-ins per address within the window.
-pub const LOGIN_FAILURES: u32 = 5;
-pub const LOGIN_FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// E2: failed sign-ins in a row that lock an account, and for how long.
 pub const LOCK_AFTER: u32 = 5;
 pub const LOCK_FOR: Duration = Duration::from_secs(15 * 60);
@@ -88,9 +85,6 @@ pub const HALF_LOGIN: Duration = Duration::from_secs(5 * 60);
 pub const HALF_LOGINS_PER_USER: usize = 4;
 /// RFC 6238, 5.2: one step either way for clocks that are off and fingers that are slow.
 pub const TOTP_STEPS_AROUND: u64 = 1;
-/// B7: wrong one-time codes per account, whatever the address. A guess has three chances in a million.
-pub const CODE_FAILURES: u32 = 5;
-pub const CODE_FAILURE_WINDOW: Duration = Duration::from_secs(5 * 60);
 /// B4.
 pub const RECOVERY_CODES: usize = 10;
 /// A10: how long a reset token is good, in seconds of the calendar, because it outlives a restart.
@@ -102,12 +96,81 @@ pub const INVITES: usize = 32;
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
 /// Notices kept for a user who does not sign in; the oldest go.
 pub const NOTICES: usize = 20;
-/// E7: addresses remembered; the oldest gives way.
-pub const LIMITER_ADDRESSES: usize = 4096;
 /// D3: a ticket lives for one upgrade.
 pub const TICKET: Duration = Duration::from_secs(30);
 /// Tickets outstanding per sign-in session: twice the terminals a user may have. With LOGINS of them, half a megabyte at the worst.
 pub const TICKETS_PER_LOGIN: usize = 16;
+
+// ---- how often (E) ----
+
+/// What is counted. Every route names what it is counted as (`api::ROUTES`), so that none is a way around another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    SignIn,
+    Code,
+    Factor,
+    Password,
+    Link,
+    Upgrade,
+    Connect,
+    Target,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A try that succeeds is forgotten (E3).
+    Failures,
+    /// Each costs the box, or somebody else, something, whatever comes of it.
+    Tries,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// IPv6: per /64.
+    Address,
+    User,
+    /// A user and the host and port they go to.
+    Target,
+}
+
+pub struct Limit {
+    pub what: Counted,
+    pub of: Of,
+    pub per: Per,
+    pub most: u32,
+    pub window: Duration,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The one table of limits, in the order of [`Counted`]. `SignIn` and `Connect` are changeable.
+pub const LIMITED: [Limit; 8] = [
+    // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
+    Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
+    // B7: whatever the address. A guess at a code has three chances in a million.
+    Limit { what: Counted::Code, of: Of::Failures, per: Per::User, most: 5, window: Duration::from_secs(300) },
+    // E6: setting it up, giving it, replacing it: a person takes four steps, and each may write to the card.
+    Limit { what: Counted::Factor, of: Of::Tries, per: Per::User, most: 20, window: MINUTE },
+    // E6: up to seven Argon2 runs each, for the history; a person is refused a few weak ones first.
+    Limit { what: Counted::Password, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
+    // E6: resets and invitations. Up to seven Argon2 runs each, for whoever has a link.
+    Limit { what: Counted::Link, of: Of::Tries, per: Per::Address, most: 10, window: MINUTE },
+    // E6: eight terminals that a bad network drops every ten seconds come to 48.
+    Limit { what: Counted::Upgrade, of: Of::Tries, per: Per::User, most: 120, window: MINUTE },
+    // E6: a window restored after a restart opens eight.
+    Limit { what: Counted::Connect, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
+    // E8: the box is no tool to guess at other machines with, and fail2ban on them should not ban the box for one user's slips.
+    Limit { what: Counted::Target, of: Of::Failures, per: Per::Target, most: 10, window: Duration::from_secs(300) },
+];
+
+impl Counted {
+    pub const fn limit(self) -> &'static Limit {
+        &LIMITED[self as usize]
+    }
+}
+
+/// E7: addresses, users and targets remembered, per row of the table; the oldest gives way.
+pub const COUNTED_AT_ONCE: usize = 4096;
 
 // ---- what a user may store ----
 

@@ -4,15 +4,16 @@
 As a module:
 
     box = Footbridge("https://192.168.1.5:8443", fingerprint="…")     # what the console printed after `certificate sha256:`
-    box.sign_in("ada", password)
+    box.sign_in("ada", password, code=lambda: input("code: "))
     host = box.add_host("192.168.1.1", user="root")
     with box.open(host_id=host["id"]) as terminal:
         terminal.accept_host_key("SHA256:…")
         terminal.send(b"uptime\\r")
 
-On the command line (passwords are asked for, or taken from FOOTBRIDGE_PASSWORD and FOOTBRIDGE_HOST_PASSWORD):
+On the command line (passwords and codes are asked for, or taken from FOOTBRIDGE_PASSWORD, FOOTBRIDGE_CODE and FOOTBRIDGE_HOST_PASSWORD):
 
     client.py --fingerprint HEX https://HOST:PORT claim CODE ada
+    client.py --fingerprint HEX https://HOST:PORT --as ada enrol
     client.py --fingerprint HEX https://HOST:PORT --as ada hosts
     client.py --fingerprint HEX https://HOST:PORT --as ada add-host root@192.168.1.1:22
     client.py --fingerprint HEX https://HOST:PORT --as ada run root@192.168.1.1:22 'uptime'
@@ -30,6 +31,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 import urllib.parse
 
 # A client's binary message may be 64 KiB at most.
@@ -73,6 +75,7 @@ class Footbridge:
         self.timeout = timeout
         self.cookie = None
         self.csrf = None
+        self.stage = None
         self.connection = None
 
     # ---- requests ----
@@ -145,12 +148,25 @@ class Footbridge:
         """Makes the first administrator, and signs in."""
         return self.signed_in(self.request("POST", "/api/claim", {"code": code, "name": name, "password": password}))
 
-    def sign_in(self, name, password):
-        return self.signed_in(self.request("POST", "/api/login", {"name": name, "password": password}))
+    def sign_in(self, name, password, code=None):
+        """`code()` gives the one-time code, if this user has a second factor."""
+        user = self.signed_in(self.request("POST", "/api/login", {"name": name, "password": password}))
+        if self.stage == "factor" and code:
+            user = self.signed_in(self.request("POST", "/api/factor/verify", {"code": code()}))
+        return user
 
     def signed_in(self, body):
         self.csrf = body["csrf"]
+        # "full", or what this sign-in still owes: "factor" (a code), "enrol" (a second factor).
+        self.stage = body["stage"]
         return body["user"]
+
+    def enrol(self):
+        """Sets up a second factor. Answers its secret, as an authenticator takes it, and the recovery codes; both are shown once."""
+        secret = self.request("POST", "/api/factor/begin", {})["secret"]
+        body = self.request("POST", "/api/factor/finish", {"code": one_time_code(secret)})
+        self.signed_in(body)
+        return secret, body["recovery_codes"]
 
     def sign_out(self, terminals="keep"):
         self.request("POST", "/api/logout", {"terminals": terminals})
@@ -217,6 +233,14 @@ class Footbridge:
 
     def end_session(self, session_id):
         self.request("DELETE", f"/api/sessions/{session_id}")
+
+
+def one_time_code(secret, step=None):
+    """RFC 6238: six digits of this half minute."""
+    counter = struct.pack(">Q", int(time.time()) // 30 if step is None else step)
+    digest = hmac.digest(base64.b32decode(secret), counter, "sha1")
+    at = digest[19] & 15
+    return f"{(int.from_bytes(digest[at : at + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 class Terminal:
@@ -486,6 +510,7 @@ def arguments():
     claim = commands.add_parser("claim", help="make the first administrator")
     claim.add_argument("code")
     claim.add_argument("new_name")
+    commands.add_parser("enrol", help="set up a second factor: type the secret into an authenticator, and keep the recovery codes")
     commands.add_parser("state", help="what the box says of itself")
     commands.add_parser("hosts", help="list the hosts")
     commands.add_parser("sessions", help="list the terminals")
@@ -509,9 +534,13 @@ def main():
     options = arguments()
     box = Footbridge(options.url, options.fingerprint, options.ca)
     if options.do == "claim":
-        return show(box.claim(options.code, options.new_name, secret("FOOTBRIDGE_PASSWORD", "New password: ")))
+        show(box.claim(options.code, options.new_name, secret("FOOTBRIDGE_PASSWORD", "New password: ")))
+        return print("Now set up the second factor: sign in with the page, or with `enrol`." if box.stage == "enrol" else "", file=sys.stderr)
     if options.name:
-        box.sign_in(options.name, secret("FOOTBRIDGE_PASSWORD", "Password: "))
+        box.sign_in(options.name, secret("FOOTBRIDGE_PASSWORD", "Password: "), lambda: secret("FOOTBRIDGE_CODE", "One-time code: "))
+    if options.do == "enrol":
+        key, codes = box.enrol()
+        return show({"secret": key, "recovery_codes": codes})
     if options.do == "state":
         return show(box.state())
     if options.do == "hosts":

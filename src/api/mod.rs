@@ -23,7 +23,7 @@ use crate::auth::Auth;
 use crate::auth::logins::{Login, Stage};
 use crate::bridge::Registry;
 use crate::clock::Now;
-use crate::limits;
+use crate::limits::{self, Counted};
 use crate::random::Id;
 use crate::store::Store;
 use serde::Serialize;
@@ -90,6 +90,8 @@ pub struct Route {
     pub path: &'static str,
     pub access: Access,
     pub body_bytes: usize,
+    /// What it is counted as (E): tries before the handler runs, failures within it.
+    pub counted: &'static [Counted],
     pub then: Then,
 }
 
@@ -189,13 +191,23 @@ const fn route(method: Method, path: &'static str, access: Access, handler: Hand
         (_, Access::Stranger) => limits::SIGN_IN_BODY_BYTES,
         _ => limits::BODY_BYTES,
     };
-    Route { method, path, access, body_bytes, then: Then::Answer(handler) }
+    Route { method, path, access, body_bytes, counted: &[], then: Then::Answer(handler) }
 }
 
 const fn small(mut route: Route) -> Route {
     route.body_bytes = limits::SIGN_IN_BODY_BYTES;
     route
 }
+
+const fn counted(counted: &'static [Counted], mut route: Route) -> Route {
+    route.counted = counted;
+    route
+}
+
+/// A step of the second factor that takes a code.
+const CODE: &[Counted] = &[Counted::Factor, Counted::Code, Counted::SignIn];
+/// What may want a proof (B8): a code, or a password.
+const PROOF: &[Counted] = &[Counted::Code, Counted::SignIn];
 
 use Access::{Administrator, Half, Open, Stranger, Upgrade, User};
 use Method::{Delete, Get, Post, Put};
@@ -206,34 +218,34 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/ready", Open, state::ready),
     route(Get, "/ca.pem", Open, state::ca),
     route(Get, "/api/state", Open, state::state),
-    route(Post, "/api/claim", Stranger, login::claim),
-    route(Post, "/api/login", Stranger, login::sign_in),
-    route(Post, "/api/invite", Stranger, invites::accept),
-    route(Post, "/api/reset", Stranger, invites::reset),
+    counted(&[Counted::SignIn], route(Post, "/api/claim", Stranger, login::claim)),
+    counted(&[Counted::SignIn], route(Post, "/api/login", Stranger, login::sign_in)),
+    counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/invite", Stranger, invites::accept)),
+    counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/reset", Stranger, invites::reset)),
     small(route(Post, "/api/logout", Half, login::sign_out)),
-    small(route(Post, "/api/factor/verify", Half, factor::verify)),
-    small(route(Post, "/api/factor/recover", Half, factor::recover)),
-    small(route(Post, "/api/factor/begin", Half, factor::begin)),
-    small(route(Post, "/api/factor/finish", Half, factor::finish)),
+    counted(CODE, small(route(Post, "/api/factor/verify", Half, factor::verify))),
+    counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/recover", Half, factor::recover))),
+    counted(CODE, small(route(Post, "/api/factor/begin", Half, factor::begin))),
+    counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/finish", Half, factor::finish))),
     route(Get, "/api/factor", User, factor::get),
-    small(route(Post, "/api/factor/disable", User, factor::disable)),
-    small(route(Post, "/api/factor/codes", User, factor::renew_codes)),
+    counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable))),
+    counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes))),
     route(Get, "/api/logins", User, logins::list),
     route(Delete, "/api/logins/{id}", User, logins::end),
     route(Get, "/api/activity", User, logins::activity),
     route(Get, "/api/notices", User, logins::notices),
     small(route(Post, "/api/notices/dismiss", User, logins::dismiss)),
     route(Get, "/api/users", Administrator, users::list),
-    small(route(Post, "/api/users", Administrator, users::add)),
-    small(route(Put, "/api/users/{id}", Administrator, users::change)),
+    counted(PROOF, small(route(Post, "/api/users", Administrator, users::add))),
+    counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change))),
     route(Delete, "/api/users/{id}", Administrator, users::delete),
     small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock)),
-    small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor)),
+    counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor))),
     route(Get, "/api/invites", Administrator, invites::list),
-    small(route(Post, "/api/invites", Administrator, invites::add)),
+    counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add))),
     route(Delete, "/api/invites/{id}", Administrator, invites::take_back),
     route(Get, "/api/audit", Administrator, users::audit),
-    small(route(Post, "/api/password", User, login::change_password)),
+    counted(&[Counted::Password, Counted::SignIn], small(route(Post, "/api/password", User, login::change_password))),
     route(Get, "/api/preferences", User, preferences::get),
     route(Put, "/api/preferences", User, preferences::put),
     route(Get, "/api/hosts", User, hosts::list),
@@ -249,9 +261,16 @@ pub const ROUTES: &[Route] = &[
     route(Post, "/api/hostkeys", User, hostkeys::add),
     route(Delete, "/api/hostkeys/{id}", User, hostkeys::delete),
     route(Get, "/api/sessions", User, sessions::list),
-    route(Post, "/api/sessions", User, sessions::start),
+    counted(&[Counted::Connect, Counted::Target], route(Post, "/api/sessions", User, sessions::start)),
     route(Get, "/api/sessions/{id}", User, sessions::get),
     route(Delete, "/api/sessions/{id}", User, sessions::end),
     route(Post, "/api/sessions/{id}/ticket", User, sessions::ticket),
-    Route { method: Get, path: "/api/sessions/{id}/attach", access: Upgrade, body_bytes: 0, then: Then::Attach },
+    Route {
+        method: Get,
+        path: "/api/sessions/{id}/attach",
+        access: Upgrade,
+        body_bytes: 0,
+        counted: &[Counted::Upgrade],
+        then: Then::Attach,
+    },
 ];

@@ -70,6 +70,11 @@ impl Problem {
         Problem { retry_after: Some(after), ..Problem::new(429, "too_many", message, remedy) }
     }
 
+    /// A limit on how often, which right and wrong tries use up alike.
+    pub fn too_often(after: Duration) -> Problem {
+        Problem::too_many("You do this too often.", "Wait a little, then try again.", after)
+    }
+
     pub fn busy() -> Problem {
         let again = Duration::from_secs(2);
         Problem { retry_after: Some(again), ..Problem::new(503, "busy", "The box is busy.", "Try again in a moment.") }

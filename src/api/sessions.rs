@@ -112,6 +112,11 @@ fn refuse(refused: Refused) -> Problem {
             remedy,
             limits::QUOTA_RETRY,
         ),
+        Refused::Failures(wait) => Problem::too_many(
+            "Too many sign-ins at this host have failed.",
+            "Wait, and check the user name and the credential meanwhile.",
+            wait,
+        ),
         Refused::NoThread => Problem::busy(),
     }
 }

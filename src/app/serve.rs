@@ -53,12 +53,12 @@ impl Rooms {
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
             failures: config.login_failures,
-            window: limits::LOGIN_FAILURE_WINDOW,
+            connects: config.connects_per_minute,
             lock_after: config.lockout_failures,
             lock_for: Duration::from_secs(config.lockout_minutes * 60),
         };
         let auth = Arc::new(Auth::new(store.clone(), device.clone(), &data, settings).map_err(told)?);
-        let registry = Arc::new(Registry::new(config.sessions()?, store.clone()));
+        let registry = Arc::new(Registry::new(config.sessions()?, store.clone(), auth.table().clone()));
         Ok(Rooms { data, device, auth, store, registry })
     }
 

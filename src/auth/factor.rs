@@ -9,8 +9,9 @@
 //! session it starts from and begins a new one (C5).
 
 use super::logins::{Login, Stage};
-use super::{Auth, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
+use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
 use crate::audit;
+use crate::limits::Counted;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::store::User;
@@ -65,7 +66,7 @@ impl Auth {
         let pending = login.pending(who.now.since_boot);
         let secret = pending.ok_or(Refusal::NotNow("Begin again: setting it up took longer than five minutes."))?;
         let step = totp::matching_step(&secret, code, who.now.calendar, 0).ok_or(Refusal::Failed)?;
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         let user = self.user(login.user)?;
         let made = login.data_key_of_any_stage(|data_key| {
             (data_key.seal(&about(user.id), &secret), recovery::Set::fresh(data_key, &self.device, user.id))
@@ -105,7 +106,7 @@ impl Auth {
             audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         audit::note("recovery.used", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.go_on(login, Stage::Recovered, who)
     }
@@ -173,7 +174,7 @@ impl Auth {
     fn spend_password(&self, user: &User, password: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
         let admitted = self.admit(who)?;
         self.prove(Some(user), password, who)?.ok_or(Refusal::Failed)?;
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         Ok(())
     }
 
@@ -202,7 +203,8 @@ impl Auth {
             return Err(Refusal::NotNow(CLOCK));
         }
         let by_address = self.admit(who)?;
-        let by_account = self.codes.admit(user.id, who.now.since_boot).map_err(Refusal::TooMany)?;
+        let by_account =
+            self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
         let secret = opened.ok_or(Refusal::Failed)?.map_err(internal)?;
         let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
@@ -210,8 +212,8 @@ impl Auth {
             audit::note("factor.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
-        self.limiter.forgive(by_address);
-        self.codes.forgive(by_account);
+        self.table.forgive(by_address);
+        self.table.forgive(by_account);
         Ok(())
     }
 

@@ -68,7 +68,7 @@ impl Auth {
             audit::note("invite.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         let (user, data_key) = self.new_user(name, invite.role, password, who.now.calendar)?;
         match self.store.accept_invite(invite.id, &user) {
             Err(StoreError::Exists) => return Err(Refusal::NameTaken),

@@ -1,11 +1,75 @@
-//! How often an address, or an account, may fail (E1, E3, E7, B7). A try takes a place before any work is done and gives it back if it succeeds, so that
+//! How often something may be tried, or fail (E): [`Table`] has a [`Limiter`] for each row of `limits::LIMITED`. A try takes a place before any work is done and gives it back if it succeeds, so that
 //! many tries at once are no way around. Pure: `now` is an argument.
 
 use crate::clock::Instant;
+use crate::limits::{self, Counted, LIMITED, Limit};
+use crate::network::Origin;
+use crate::random::Id;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Whose tries they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    Address(Origin),
+    User(Id),
+    Target([u8; 32]),
+}
+
+impl Key {
+    pub fn address(peer: IpAddr) -> Key {
+        Key::Address(Origin::of(peer))
+    }
+
+    /// A host's name may be long, and what is remembered is not.
+    pub fn target(user: Id, host: &str, port: u16) -> Key {
+        Key::Target(Sha256::digest(format!("{user} {} {port}", host.to_lowercase())).into())
+    }
+}
+
+/// All that is counted, each row by itself.
+pub struct Table(Vec<Limiter<Key>>);
+
+/// A try of something in the table.
+pub struct Counting {
+    what: Counted,
+    admitted: Try<Key>,
+}
+
+impl Table {
+    /// `changed`: rows whose number the owner has set.
+    pub fn new(changed: &[(Counted, u32)]) -> Table {
+        let most =
+            |limit: &Limit| changed.iter().find(|(what, _)| *what == limit.what).map_or(limit.most, |(_, most)| *most);
+        let row = |limit: &Limit| Limiter::new(most(limit), limit.window, limits::COUNTED_AT_ONCE);
+        Table(LIMITED.iter().map(row).collect())
+    }
+
+    fn row(&self, what: Counted) -> &Limiter<Key> {
+        &self.0[what as usize]
+    }
+
+    pub fn admit(&self, what: Counted, key: Key, now: Instant) -> Result<Counting, Duration> {
+        Ok(Counting { what, admitted: self.row(what).admit(key, now)? })
+    }
+
+    pub fn forgive(&self, counting: Counting) {
+        self.row(counting.what).forgive(counting.admitted);
+    }
+
+    /// How long to wait, without taking a place.
+    pub fn wait(&self, what: Counted, key: Key, now: Instant) -> Option<Duration> {
+        self.row(what).admit(key, now).map(|admitted| self.row(what).forgive(admitted)).err()
+    }
+
+    pub fn sweep(&self, now: Instant) {
+        self.0.iter().for_each(|row| row.sweep(now));
+    }
+}
 
 pub struct Limiter<K> {
     most: usize,
@@ -78,6 +142,35 @@ mod tests {
     use super::*;
     use crate::network::Origin;
     use std::net::IpAddr;
+
+    #[test]
+    fn the_table_has_its_rows_in_order_and_each_is_reached_and_released() {
+        let table = Table::new(&[(Counted::Connect, 3)]);
+        let now = Instant::now();
+        let (user, other) = (Key::User(Id::random()), Key::target(Id::random(), "Host", 22));
+        for (place, limit) in LIMITED.iter().enumerate() {
+            assert_eq!(limit.what as usize, place, "the table is in the order of `Counted`");
+            let most = if limit.what == Counted::Connect { 3 } else { limit.most };
+            for _ in 0..most {
+                assert_eq!(table.wait(limit.what, user, now), None);
+                assert!(table.admit(limit.what, user, now).is_ok());
+            }
+            let half = now + limit.window / 2;
+            assert_eq!(table.admit(limit.what, user, half).err(), Some(limit.window / 2), "{:?}", limit.what);
+            assert_eq!(table.wait(limit.what, user, half), Some(limit.window / 2));
+            assert!(table.admit(limit.what, other, half).is_ok(), "somebody else's tries are their own");
+            let released = table.admit(limit.what, user, now + limit.window);
+            table.forgive(released.unwrap_or_else(|wait| panic!("{:?} waits {wait:?}", limit.what)));
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_user_a_host_in_any_case_and_a_port() {
+        let (one, two) = (Id::random(), Id::random());
+        assert_eq!(Key::target(one, "Host", 22), Key::target(one, "host", 22));
+        let all = [Key::target(one, "host", 22), Key::target(two, "host", 22), Key::target(one, "host", 2222)];
+        assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
+    }
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -20,8 +20,7 @@ mod totp;
 use crate::audit;
 use crate::clock::{Instant, Now, Seconds};
 use crate::hex;
-use crate::limits;
-use crate::network::Origin;
+use crate::limits::{self, Counted, Of, Per};
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
 use crate::store::{Role, Store, StoreError, User};
@@ -30,7 +29,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Verifier};
-use limiter::{Limiter, Try};
+use limiter::Counting;
+pub use limiter::{Key, Table};
 use lockout::Lockout;
 use logins::{Arrival, Login, Logins, Stage};
 use sha2::{Digest, Sha256};
@@ -81,9 +81,10 @@ pub struct Settings {
     pub factor: Policy,
     pub login_absolute: Duration,
     pub login_idle: Duration,
-    /// Failures per address within `window`.
+    /// Failed sign-ins per address and minute.
     pub failures: u32,
-    pub window: Duration,
+    /// Terminals opened per user and minute.
+    pub connects: u32,
     /// Failures in a row that lock an account; 0: never.
     pub lock_after: u32,
     pub lock_for: Duration,
@@ -160,9 +161,7 @@ pub struct Auth {
     device: Arc<DeviceKey>,
     data: PathBuf,
     hasher: Hasher,
-    limiter: Limiter<Origin>,
-    /// Wrong one-time codes, by account (B7).
-    codes: Limiter<Id>,
+    table: Arc<Table>,
     lockout: Lockout,
     logins: Logins,
     tickets: Tickets,
@@ -179,8 +178,7 @@ impl Auth {
         let users = store.users()?;
         let auth = Auth {
             hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT),
-            limiter: Limiter::new(settings.failures, settings.window, limits::LIMITER_ADDRESSES),
-            codes: Limiter::new(limits::CODE_FAILURES, limits::CODE_FAILURE_WINDOW, limits::LIMITER_ADDRESSES),
+            table: Arc::new(Table::new(&[(Counted::SignIn, settings.failures), (Counted::Connect, settings.connects)])),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
             tickets: Tickets::default(),
@@ -222,7 +220,7 @@ impl Auth {
             audit::note("claim.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
         match self.store.add_first_administrator(&user) {
             // Whoever was first may not have come to say that the box is claimed; the store knows.
@@ -292,8 +290,25 @@ impl Auth {
 
     // ---- sign-in ----
 
-    fn admit(&self, who: &Who<'_>) -> Result<Try<Origin>, Refusal> {
-        self.limiter.admit(Origin::of(who.peer), who.now.since_boot).map_err(|wait| {
+    /// What is counted here, for the rooms that count too.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// A route's tries (E6), before anything is done for it. Failures are counted where it is known that something failed.
+    pub fn count(&self, all: &[Counted], user: Option<Id>, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+        for what in all.iter().filter(|what| what.limit().of == Of::Tries) {
+            let key = match (what.limit().per, user) {
+                (Per::User, Some(user)) => Key::User(user),
+                _ => Key::address(peer),
+            };
+            self.table.admit(*what, key, now)?;
+        }
+        Ok(())
+    }
+
+    fn admit(&self, who: &Who<'_>) -> Result<Counting, Refusal> {
+        self.table.admit(Counted::SignIn, Key::address(who.peer), who.now.since_boot).map_err(|wait| {
             audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
             Refusal::TooMany(wait)
         })
@@ -310,7 +325,7 @@ impl Auth {
             audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         self.forget_lock(user)?;
         let data_key = self.unwrap(user, &kek)?;
         let user = self.renew_hash(user, password, &data_key)?;
@@ -508,7 +523,7 @@ impl Auth {
             audit::note("password.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         self.check_new_password(&user, new, "new")?;
         let remember = |user: &mut User| remember_password(user, who.now.calendar);
         let rewrapped = login.data_key(|data_key| self.set_password(user.id, new, data_key, &user.verifier, remember));
@@ -552,8 +567,7 @@ impl Auth {
     /// Wipes what has run out.
     pub fn sweep(&self, now: Instant) {
         self.logins.sweep(now);
-        self.limiter.sweep(now);
-        self.codes.sweep(now);
+        self.table.sweep(now);
         self.tickets.sweep(now);
     }
 }

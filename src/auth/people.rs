@@ -148,7 +148,7 @@ impl Auth {
             Vault::Recovery(code) => Some(recovery::find(&user, code).ok_or(Refusal::Failed)?),
             Vault::Discard => None,
         };
-        self.limiter.forgive(admitted);
+        self.table.forgive(admitted);
         self.check_new_password(&user, new, "password")?;
         let data_key = match &found {
             Some(found) => found.open(&user, &self.device).ok_or(Refusal::Failed)?,

@@ -21,7 +21,7 @@ fn settings() -> Settings {
         login_absolute: 720 * minute,
         login_idle: 30 * minute,
         failures: 50,
-        window: minute,
+        connects: 10,
         lock_after: 5,
         lock_for: 15 * minute,
     }

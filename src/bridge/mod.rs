@@ -11,8 +11,9 @@ pub mod trust;
 pub use session::{About, Answer, Crowded, Ended, Misfit, News, Phase, Question, Session, Summary, Viewer};
 pub use trust::HostKeyPolicy;
 
+use crate::auth::{Key, Table};
 use crate::clock::{Instant, Now};
-use crate::limits;
+use crate::limits::{self, Counted};
 use crate::random::Id;
 use crate::ssh::{self, Targets};
 use crate::store::Store;
@@ -38,6 +39,8 @@ pub struct Settings {
 pub enum Refused {
     UserQuota(usize),
     BoxQuota(usize),
+    /// Too many failed sign-ins at this host lately (E8).
+    Failures(Duration),
     /// The box has no thread or memory for it now.
     NoThread,
 }
@@ -54,12 +57,13 @@ pub struct Start {
 pub struct Registry {
     settings: Settings,
     store: Arc<Store>,
+    counts: Arc<Table>,
     sessions: Mutex<HashMap<Id, Arc<Session>>>,
 }
 
 impl Registry {
-    pub fn new(settings: Settings, store: Arc<Store>) -> Registry {
-        Registry { settings, store, sessions: Mutex::new(HashMap::new()) }
+    pub fn new(settings: Settings, store: Arc<Store>, counts: Arc<Table>) -> Registry {
+        Registry { settings, store, counts, sessions: Mutex::new(HashMap::new()) }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -74,6 +78,10 @@ impl Registry {
     pub fn start(&self, start: Start, now: Now) -> Result<Arc<Session>, Refused> {
         let mut sessions = self.lock();
         self.check_quotas(&sessions, start.owner)?;
+        let target = Key::target(start.owner, &start.destination.host, start.destination.port);
+        if let Some(wait) = self.counts.wait(Counted::Target, target, now.since_boot) {
+            return Err(Refused::Failures(wait));
+        }
         let facts = session::Facts {
             id: Id::random(),
             owner: start.owner,
@@ -88,6 +96,7 @@ impl Registry {
             user: start.owner,
             policy: self.settings.host_key_policy,
             targets: self.settings.targets.clone(),
+            counts: self.counts.clone(),
         };
         thread::spawn(session.clone(), start.login, trust, receiver).map_err(|error| {
             log::error!("no thread for a session: {error}");

@@ -33,6 +33,9 @@ fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellRece
     note(facts, "session.start", &who, &[]);
     let (mut steward, mut plumbing) = (Asking { session, trust: &trust }, Flow { session });
     let ended = contained(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
+    if ended.reason == "authentication" {
+        trust.count_failure(&facts.destination, clock::Instant::now());
+    }
     let (seconds, bytes) = (begun.elapsed().as_secs().to_string(), session.summary().end_offset.to_string());
     note(facts, "session.end", &who, &[("reason", ended.reason), ("seconds", &seconds), ("bytes", &bytes)]);
     session.has_ended(ended, clock::Instant::now());

@@ -1,7 +1,9 @@
 //! Whether a host's key is believed (G1-G5): the policy is pure, the store is asked and told at the edges.
 
 use crate::audit;
-use crate::clock;
+use crate::auth::{Key, Table};
+use crate::clock::{self, Instant};
+use crate::limits::Counted;
 use crate::random::Id;
 use crate::ssh::{Destination, HostKey, KnownKey, Targets, Verdict, judge};
 use crate::store::{KnownHostKey, Store, StoreError};
@@ -52,9 +54,16 @@ pub struct Trust {
     pub user: Id,
     pub policy: HostKeyPolicy,
     pub targets: Arc<Targets>,
+    /// Where a failed sign-in at the host is counted (E8).
+    pub counts: Arc<Table>,
 }
 
 impl Trust {
+    /// A sign-in at the host has failed.
+    pub fn count_failure(&self, to: &Destination, now: Instant) {
+        let _ = self.counts.admit(Counted::Target, Key::target(self.user, &to.host, to.port), now);
+    }
+
     pub fn known(&self, address: &str, port: u16) -> Result<Vec<KnownHostKey>, StoreError> {
         self.store.known_for(self.user, &address.to_lowercase(), port)
     }

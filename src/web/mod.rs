@@ -256,6 +256,11 @@ impl Connection<'_> {
         if let Err(problem) = guard::check(head, route, login.as_deref()) {
             return Ok(refuse(head, &Problem { clear_cookie: stale_cookie, ..problem }));
         }
+        let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
+        let user = login.as_ref().map(|login| login.user);
+        if let Err(wait) = self.site.context.auth.count(route.counted, user, peer, now.since_boot) {
+            return Ok(refuse(head, &Problem::too_often(wait)));
+        }
         if head.length > route.body_bytes as u64 {
             return Ok(Outcome::LastReply(too_large()));
         }
@@ -266,7 +271,6 @@ impl Connection<'_> {
             wire::send_all(&mut *self.wire, b"HTTP/1.1 100 Continue\r\n\r\n", Instant::now() + limits::WRITE_DEADLINE)?;
         }
         let body = self.read_body(head.length as usize)?;
-        let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
         let request = api::Request {
             id,
             query: &head.query,

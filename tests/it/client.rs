@@ -1,7 +1,7 @@
 //! docs/API.md is enough to write a client: tests/client.py, which was written from it alone, claims the box, adds a host, works in a
 //! terminal, loses its connection and takes the terminal up again.
 
-use crate::world::footbridge::{Footbridge, text};
+use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::ssh_server::{self, SshServer};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,13 +10,22 @@ use std::process::{Command, Output};
 const STORY: &str = r#"
 import sys
 sys.path.insert(0, sys.argv[1])
-from client import Footbridge, Refused, Ended
+from client import Footbridge, Refused, Ended, one_time_code
+import time
 url, fingerprint, code, port, host_key, host_password = sys.argv[2:]
 
 box = Footbridge(url, fingerprint=fingerprint)
 assert box.state()["claimed"] is False
 user = box.claim(code, "ada", "a long bridge over cold water")
-assert user["role"] == "administrator"
+assert user["role"] == "administrator" and box.stage == "enrol"
+try:
+    box.hosts()
+    raise SystemExit("the second factor was not required")
+except Refused as refused:
+    assert (refused.status, refused.code) == (403, "second_factor"), refused
+key, codes = box.enrol()
+enrolled = time.time() // 30
+assert box.stage == "full" and len(codes) == 10
 try:
     Footbridge(url, fingerprint=fingerprint).sign_in("ada", "not this one, surely")
     raise SystemExit("a wrong password was taken")
@@ -56,6 +65,10 @@ assert (ended["reason"], ended["status"]) == ("exit", 7), ended
 assert any(key["fingerprint"] == host_key for key in box.host_keys())
 box.sign_out()
 assert box.state()["user"] is None
+# A code works once, so this is the next one; the box takes it a step early.
+later = int(max(enrolled, time.time() // 30)) + 1
+box.sign_in("ada", "a long bridge over cold water", code=lambda: one_time_code(key, later))
+assert box.stage == "full" and len(box.hosts()) == 1
 print("the story is told")
 "#;
 
@@ -68,7 +81,7 @@ fn python(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 #[test]
 fn the_module_can_do_what_a_person_does() {
     let host = SshServer::openssh();
-    let box_ = Footbridge::start();
+    let box_ = Footbridge::start_with(&[("FOOTBRIDGE_SECOND_FACTOR", AS_SHIPPED)]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let url = format!("https://{}", box_.address());
     let told = python(

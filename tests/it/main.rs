@@ -22,6 +22,7 @@ mod full_disk;
 mod headers;
 mod host_keys;
 mod hosts;
+mod limited;
 mod memory;
 mod metrics;
 mod paste;

@@ -1,7 +1,8 @@
 //! A password alone is half a sign-in: the other half is a code that works once, and until then nothing else does.
 
 use crate::world::browser::{Browser, Reply};
-use crate::world::footbridge::Footbridge;
+use crate::world::footbridge::{AS_SHIPPED, Footbridge};
+use crate::world::ssh_server::SshServer;
 use crate::world::{ADA, claimed, claimed_with};
 use footbridge::api::{Access, Method, ROUTES};
 use hmac::{Hmac, KeyInit, Mac};
@@ -154,17 +155,27 @@ fn a_recovery_code_replaces_the_factor_and_does_nothing_else() {
     assert_eq!(browser.get("/api/notices").expect(200)["notices"], json!([]));
 }
 
+/// B2, in the box as it ships: nobody has to have read the manual.
 #[test]
-fn where_it_is_required_nothing_works_before_it() {
-    let (box_, mut ada) = claimed_with(&[("FOOTBRIDGE_SECOND_FACTOR", "required")]);
+fn as_shipped_nothing_works_before_it() {
+    let host = SshServer::openssh();
+    let (box_, mut ada) = claimed_with(&[("FOOTBRIDGE_SECOND_FACTOR", AS_SHIPPED)]);
     let state = ada.get("/api/state").expect(200);
     assert_eq!((state["stage"].as_str(), state["factor_required"].as_bool()), (Some("enrol"), Some(true)));
     refused_everywhere(&mut ada);
+    let (origin, cookie) = (ada.origin(), ada.cookie.clone().unwrap());
+    let upgrade = format!("/api/sessions/{}/attach?ticket=x", "0".repeat(32));
+    let (reply, _) = ada.upgrade(&upgrade, &[("Origin", &origin), ("Cookie", &cookie)]);
+    assert_eq!(reply.refusal(403), "second_factor", "no WebSocket");
+    let mut leaves = half(&box_, ADA, "enrol");
+    leaves.post("/api/logout", json!({"terminals": "keep"})).expect(204);
+    assert!(!leaves.is_signed_in());
     let begun = ada.post("/api/factor/begin", json!({})).expect(200);
     assert_eq!(ada.post("/api/factor/finish", json!({"code": "abcdef"})).refusal(401), "wrong_code");
     assert!(begun["secret"].is_string());
     let (phone, _) = enrol(&mut ada);
-    ada.get("/api/hosts").expect(200);
+    let mut terminal = ada.open(&host.target(None));
+    terminal.accept_host_key(false);
     assert_eq!(ada.post("/api/factor/disable", json!({"code": phone.code(0)})).refusal(409), "conflict");
     half(&box_, ADA, "factor");
 }

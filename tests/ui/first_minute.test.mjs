@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ACCOUNT, acceptHostKey, answerPassword, claim, closeBrowser, command, footbridge, quickConnect, screen, seen, shot, sshd, visitor } from './world.mjs';
+import { ACCOUNT, AS_SHIPPED, PATIENCE, acceptHostKey, answerPassword, claim, closeBrowser, codeAt, command, fillClaim, footbridge, openTerminal, quickConnect, screen, seen, shot, sshd, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -46,4 +46,29 @@ test('a stranger gets from the claim code to a prompt', async () => {
   await answerPassword(page);
   await command(page, 'whoami', ACCOUNT.user);
   await close();
+});
+
+test('in a box as it ships, the second factor comes between the claim and the prompt', async () => {
+  const shipped = await footbridge(AS_SHIPPED);
+  const { page, close } = await visitor(shipped);
+  await page.getByLabel(/code/i).first().waitFor();
+  await fillClaim(page, shipped);
+  await page.locator('.qr').waitFor({ timeout: PATIENCE });
+  await page.reload();
+  await page.locator('.qr').waitFor({ timeout: PATIENCE });
+  assert.equal(await page.locator('.work').count(), 0, 'a reload is no way around it');
+  await page.getByText('I cannot scan it').click();
+  const secret = (await page.locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
+  await shot(page, 'factor-required');
+  await page.locator('input[autocomplete="one-time-code"]').fill(codeAt(secret, Math.floor(Date.now() / 30_000)));
+  await page.getByRole('button', { name: 'Turn on' }).click();
+  await page.locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
+  await page.getByText('I have put them in a safe place').click();
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await page.keyboard.press('Escape');
+  await openTerminal(page, server);
+  await command(page, 'echo $((6*7))', '42');
+  await close();
+  await shipped.close();
 });

@@ -2,10 +2,9 @@
 // invitation makes a user, who can be disabled; what a stranger types as a name reaches nobody's page. In a real browser, on the real program.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { ADA, PATIENCE, PHONE, axeSource, claimed, closeBrowser, footbridge, shot, signIn, until, visitor } from './world.mjs';
+import { ADA, PATIENCE, PHONE, axeSource, claimed, closeBrowser, codeAt, footbridge, shot, signIn, until, visitor } from './world.mjs';
 
 const BOB = { name: 'bob', password: 'seven lanterns by the weir' };
 const HOSTILE = '<img src=x onerror=document.title="run">';
@@ -27,13 +26,7 @@ after(async () => {
 async function oneTimeCode() {
   await until(() => Math.floor(Date.now() / 30_000) > used, 'the next code did not come', 40_000);
   used = Math.floor(Date.now() / 30_000);
-  const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(used));
-  const hash = createHmac('sha1', key).update(counter).digest();
-  const number = (hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000;
-  return String(number).padStart(6, '0');
+  return codeAt(secret, used);
 }
 
 const menu = async (page, name) => {

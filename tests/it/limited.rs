@@ -1,0 +1,175 @@
+//! Whatever can be guessed at, or costs something, is limited; and no route is a way around the limit of another (E).
+//!
+//! The routes come from the program's table. That each limit is released again is `auth::limiter`'s test, whose clock can be set.
+
+use crate::second_factor::{enrol, half};
+use crate::world::browser::{Browser, Reply};
+use crate::world::footbridge::{AS_SHIPPED, Footbridge};
+use crate::world::ssh_server::SshServer;
+use crate::world::{ADA, claimed, claimed_with};
+use footbridge::api::{Access, Method, ROUTES, Route};
+use footbridge::limits::{Counted, LIMITED, Of, Per};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+
+fn counted_as(what: Counted) -> impl Iterator<Item = &'static Route> + Clone {
+    ROUTES.iter().filter(move |route| route.counted.contains(&what))
+}
+
+fn take(browser: &mut Browser, route: &Route, body: &Value) -> Reply {
+    let path = route.path.replace("{id}", &"0".repeat(32));
+    if route.access == Access::Upgrade {
+        let (origin, cookie) = (browser.origin(), browser.cookie.clone().unwrap());
+        return browser.upgrade(&path, &[("Origin", &origin), ("Cookie", &cookie)]).0;
+    }
+    match route.method {
+        Method::Get => browser.get(&path),
+        Method::Post => browser.post(&path, body.clone()),
+        Method::Put => browser.put(&path, body.clone()),
+        Method::Delete => browser.delete(&path),
+    }
+}
+
+/// 429, and when to come back.
+#[track_caller]
+fn must_wait(reply: Reply, what: Counted, route: &Route) {
+    let after: u64 = reply.header("retry-after").and_then(|text| text.parse().ok()).unwrap_or_default();
+    assert_eq!(reply.status, 429, "{what:?} {}: {reply:?}", route.path);
+    assert_eq!(reply.json()["error"], "too_many");
+    assert!((1..=what.limit().window.as_secs()).contains(&after), "{what:?} {}: {after}", route.path);
+}
+
+/// A route that takes a password, a code or a token is a place to guess at it.
+#[test]
+fn every_route_that_takes_a_secret_of_a_person_is_counted() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let document: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let mut seen = 0;
+    for route in ROUTES {
+        let method = format!("{:?}", route.method).to_lowercase();
+        let schema = &document["paths"][route.path][method]["requestBody"]["content"]["application/json"]["schema"]["properties"];
+        let guessed = ["password", "current", "code", "proof", "token", "recovery_code"];
+        let takes = schema.as_object().into_iter().flatten().any(|(name, _)| guessed.contains(&name.as_str()));
+        assert!(!takes || !route.counted.is_empty(), "{} takes a secret and is not counted", route.path);
+        let is_stranger = route.access == Access::Stranger;
+        assert!(!is_stranger || route.counted.contains(&Counted::SignIn), "{} is open to strangers", route.path);
+        seen += usize::from(takes);
+    }
+    assert!(seen > 12, "{seen}");
+    for what in [Counted::Upgrade, Counted::Connect, Counted::Password, Counted::Target] {
+        assert_eq!(counted_as(what).count(), 1, "{what:?}");
+    }
+}
+
+/// Each limit on tries is reached by all its routes together, and then all of them are closed.
+#[test]
+fn tries_are_limited_over_all_routes_that_share_them() {
+    let settings = [("FOOTBRIDGE_CONNECTS_PER_MINUTE", AS_SHIPPED), ("FOOTBRIDGE_LOGIN_FAILURES", "1000")];
+    let (mut box_, _) = claimed_with(&settings);
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    for limit in LIMITED.iter().filter(|limit| limit.of == Of::Tries) {
+        for route in counted_as(limit.what).cycle().take(limit.most as usize) {
+            assert_ne!(take(&mut eve, route, &json!({})).status, 429, "{:?} {}", limit.what, route.path);
+        }
+        counted_as(limit.what).for_each(|route| must_wait(take(&mut eve, route, &json!({})), limit.what, route));
+    }
+    // Nobody else waits for Eve, but where it is by address.
+    let mut ada = box_.browser();
+    ada.sign_in(ADA);
+    for limit in LIMITED.iter().filter(|limit| limit.of == Of::Tries && limit.per == Per::User) {
+        counted_as(limit.what).for_each(|route| assert_ne!(take(&mut ada, route, &json!({})).status, 429));
+    }
+}
+
+/// What fails on this route, for somebody who is as far in as it wants.
+fn a_guess(route: &Route) -> Value {
+    match route.path {
+        "/api/login" => json!({"name": "ada", "password": "not the password at all"}),
+        "/api/claim" => json!({"code": "AAAAA", "name": "eve", "password": EVE.1}),
+        "/api/invite" => json!({"token": "x", "name": "mal", "password": EVE.1}),
+        "/api/reset" => json!({"token": "x", "password": EVE.1, "discard": true}),
+        "/api/password" => json!({"current": "not the password at all", "new": EVE.1}),
+        "/api/users" => json!({"name": "mal", "role": "administrator", "password": EVE.1, "proof": "000000"}),
+        "/api/users/{id}" => json!({"role": "administrator", "proof": "000000"}),
+        "/api/users/{id}/reset-factor" => json!({"proof": "000000"}),
+        "/api/invites" => json!({"role": "administrator", "proof": "000000"}),
+        path if path.starts_with("/api/factor/") => json!({"code": "000000"}),
+        path => panic!("{path} is counted as a sign-in: which guess fails on it?"),
+    }
+}
+
+/// Five wrong passwords at the front door, and no other door is open to this address.
+#[test]
+fn failures_at_one_door_close_them_all() {
+    let (mut box_, mut ada) = claimed();
+    box_.add_user(EVE.0, EVE.1);
+    let users = ada.get("/api/users").expect(200);
+    let eve = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "eve").unwrap()["id"].clone();
+    enrol(&mut ada);
+    let mut owing = half(&box_, ADA, "factor");
+    for _ in 0..Counted::SignIn.limit().most {
+        box_.browser().try_sign_in("nobody", "not the password at all").refusal(401);
+    }
+    for route in counted_as(Counted::SignIn).filter(|route| route.path != "/api/claim") {
+        let owes = ["/api/factor/verify", "/api/factor/recover"].contains(&route.path);
+        let browser = if owes { &mut owing } else { &mut ada };
+        let path = route.path.replace("{id}", eve.as_str().unwrap());
+        let reply = browser.request(&format!("{:?}", route.method).to_uppercase(), &path, Some(a_guess(route)));
+        must_wait(reply, Counted::SignIn, route);
+    }
+    // The claim is gone here; on a box that nobody has claimed it is a door like the others.
+    let fresh = Footbridge::start();
+    let claim = counted_as(Counted::SignIn).find(|route| route.path == "/api/claim").unwrap();
+    for _ in 0..Counted::SignIn.limit().most {
+        fresh.browser().post("/api/claim", a_guess(claim)).refusal(401);
+    }
+    must_wait(fresh.browser().post("/api/claim", a_guess(claim)), Counted::SignIn, claim);
+    must_wait(fresh.browser().try_sign_in("ada", ADA.1), Counted::SignIn, claim);
+}
+
+/// E8.
+#[test]
+fn failed_sign_ins_at_a_host_are_limited_for_that_user_and_that_host() {
+    let lines = "PasswordAuthentication no\nKbdInteractiveAuthentication no";
+    let (host, other) = (SshServer::openssh_with(&["ed25519"], lines), SshServer::openssh_with(&["ed25519"], lines));
+    let (mut box_, mut ada) = claimed_with(&[("FOOTBRIDGE_HOST_KEY_POLICY", "tofu")]);
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    let fails = |browser: &mut Browser, host: &SshServer, key: &str| {
+        let mut terminal = browser.open(&host.target(Some(key)));
+        assert_eq!(terminal.until_ended()["reason"], "authentication");
+    };
+    let (adas, eves) = (key_of(&mut ada), key_of(&mut eve));
+    for _ in 0..Counted::Target.limit().most {
+        fails(&mut ada, &host, &adas);
+    }
+    let start = counted_as(Counted::Target).next().unwrap();
+    must_wait(ada.start_session(&host.target(Some(&adas))), Counted::Target, start);
+    must_wait(ada.start_session(&host.target(None)), Counted::Target, start);
+    fails(&mut ada, &other, &adas);
+    fails(&mut eve, &host, &eves);
+    // A saved host leads to the same place.
+    let saved = ada.add_host(&host.target(Some(&adas)));
+    must_wait(ada.post("/api/sessions", json!({"host_id": saved})), Counted::Target, start);
+    // A sign-in that succeeds never counts, however often.
+    let public = eve.get("/api/credentials").expect(200)["credentials"][0]["public_key"].as_str().unwrap().to_owned();
+    host.authorize(&public);
+    for _ in 0..Counted::Target.limit().most + 1 {
+        let mut terminal = eve.open(&host.target(Some(&eves)));
+        terminal.until_prompt();
+        terminal.send(b"exit\r");
+        assert_eq!(terminal.until_ended()["reason"], "exit");
+    }
+}
+
+/// A key that the box has made and no host knows.
+fn key_of(browser: &mut Browser) -> String {
+    let made = browser.post("/api/credentials", json!({"label": "key", "kind": "generate"})).expect(201);
+    made["id"].as_str().unwrap().into()
+}
