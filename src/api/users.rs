@@ -156,7 +156,7 @@ pub fn audit(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         Some(text) => text.parse().ok().filter(|last| (1..=limits::AUDIT_SHOWN_AT_MOST).contains(last)),
         None => Some(limits::AUDIT_SHOWN),
     };
-    let last = last.ok_or_else(|| Problem::bad_request("`last` is a number from 1 to 1000."))?;
+    let last = last.ok_or_else(|| Problem::bad_request("last is a number from 1 to 1000."))?;
     let filter = audit::Filter { user: request.query("user"), event: request.query("event") };
     events(&audit::tail_by(&context.audit, last, &filter).map_err(|error| Problem::internal(&error))?)
 }

@@ -48,7 +48,7 @@ pub(super) fn denied(addresses: &[SocketAddr]) -> Failure {
     failure(
         "denied",
         format!("This box does not connect to {}.", which.join(", ")),
-        "Its target policy forbids the address. The owner may allow it with `targets.allow`.",
+        "Its target policy forbids the address. The owner may allow it with targets.allow.",
     )
 }
 
@@ -87,7 +87,7 @@ pub(super) fn host_key_not_accepted() -> Failure {
     failure(
         "host_key",
         "The host's key was not accepted; nothing was sent to it.",
-        "Compare the fingerprint with the one on the host (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`).",
+        "Compare the fingerprint with the one on the host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).",
     )
 }
 

@@ -221,7 +221,7 @@ impl Connection<'_> {
                 421,
                 "wrong_host",
                 "This box does not answer to the name you used.",
-                "Use its address, or add the name to `names` in its configuration.",
+                "Use its address, or add the name to names in its configuration.",
             ))));
         }
         let now = clock::now();

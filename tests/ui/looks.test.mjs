@@ -114,7 +114,7 @@ test('asking, refused, away, ended', async () => {
   await page.locator('.host-row').first().waitFor();
   await quickConnect(page, stranger.port);
   await page.locator('.question').waitFor();
-  await look(page, 'fingerprint');
+  await look(page, 'asking');
   await page.keyboard.press('Shift+Tab');
   await page.keyboard.press('Enter');
   await page.locator('.pane-bar[data-kind="danger"]').waitFor();
