@@ -36,14 +36,24 @@ pub fn end(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 }
 
 pub fn activity(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let lines = audit::tail_of(&context.audit, &request.login()?.name, limits::ACTIVITY_SHOWN);
-    events(&lines.map_err(|error| Problem::internal(&error))?)
+    let own = &request.login()?.name;
+    let lines = audit::tail_of(&context.audit, own, limits::ACTIVITY_SHOWN);
+    let lines = lines.map_err(|error| Problem::internal(&error))?;
+    // What an administrator did to them is theirs to know; who that was, and from where, is the box's.
+    let told = parsed(&lines).map(|event| match event["user"] == own.as_str() {
+        true => event,
+        false => json!({"time": event["time"], "event": event["event"], "user": own}),
+    });
+    Answer::json(200, &json!({"events": told.collect::<Vec<_>>()}))
 }
 
 /// Lines of the audit, as they are.
 pub fn events(lines: &[String]) -> Result<Answer, Problem> {
-    let events: Vec<Value> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Answer::json(200, &json!({"events": events}))
+    Answer::json(200, &json!({"events": parsed(lines).collect::<Vec<_>>()}))
+}
+
+fn parsed(lines: &[String]) -> impl Iterator<Item = Value> {
+    lines.iter().filter_map(|line| serde_json::from_str(line).ok())
 }
 
 pub fn notices(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

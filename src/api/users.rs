@@ -30,7 +30,7 @@ pub fn prove(context: &Context, request: &Request<'_>, proof: Option<&Secret>, w
     }
 }
 
-/// Who did it: `auth` notes only to whom.
+/// One line per deed: who did it, to whom, and from where.
 pub fn note(request: &Request<'_>, event: &str, target: &str) -> Result<(), Problem> {
     let peer = request.peer.to_string();
     audit::note(event, &[("user", &request.login()?.name), ("target", target), ("peer", &peer)]);

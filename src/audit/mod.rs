@@ -234,17 +234,17 @@ pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
     last_lines(path, most, |_| true)
 }
 
-/// The same, of one user only (K6). What is remembered is what the files hold, so old things are forgotten.
+/// A deed is about who did it and whom it was done to.
+fn is_about(line: &serde_json::Value, user: &str) -> bool {
+    line["user"] == user || line["target"] == user
+}
+
+/// The same, about one user only (K6). What is remembered is what the files hold, so old things are forgotten.
 pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> {
     // Most lines are somebody else's: they are not parsed to see it.
-    let theirs = format!("\"user\":{}", quoted(user));
-    let is_theirs = |line: &str| {
-        if !line.contains(&theirs) {
-            return false;
-        }
-        let line: Result<serde_json::Value, _> = serde_json::from_str(line);
-        line.is_ok_and(|line| line["user"] == user)
-    };
+    let name = quoted(user);
+    let is_theirs =
+        |line: &str| line.contains(&name) && serde_json::from_str(line).is_ok_and(|line| is_about(&line, user));
     last_lines(path, most, is_theirs)
 }
 
@@ -259,7 +259,7 @@ impl Filter<'_> {
     fn takes(&self, line: &str) -> bool {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { return false };
         let begins = |event: &str| line["event"].as_str().is_some_and(|whole| whole.starts_with(event));
-        self.user.is_none_or(|user| line["user"] == user) && self.event.is_none_or(begins)
+        self.user.is_none_or(|user| is_about(&line, user)) && self.event.is_none_or(begins)
     }
 }
 
@@ -349,9 +349,12 @@ mod tests {
         for (n, name) in ["ada", "bob", "ada", "ad", "x\",\"user\":\"ada"].iter().enumerate() {
             book.note("signin", &[("user", name), ("n", &n.to_string())], 1);
         }
+        book.note("signin", &[("user", "bob"), ("agent", "ada")], 1);
         let lines = tail_of(&path, "ada", 9).unwrap();
         assert_eq!(lines, [0, 2].map(|n| format!(r#"{{"time":1,"event":"signin","user":"ada","n":"{n}"}}"#)));
         assert_eq!(tail_of(&path, "ada", 1).unwrap(), lines[1..]);
+        book.note("admin.user.disable", &[("user", "bob"), ("target", "ada")], 1);
+        assert_eq!(tail_of(&path, "ada", 9).unwrap().len(), 3, "what was done to them too");
     }
 
     #[test]

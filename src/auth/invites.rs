@@ -41,11 +41,7 @@ impl Auth {
 
     /// False: there is no such invitation (any more).
     pub fn take_back_invite(&self, id: Id) -> Result<bool, Refusal> {
-        let gone = self.store.delete_invite(id)?;
-        if gone {
-            audit::note("invite.back", &[("invite", &id.to_string())]);
-        }
-        Ok(gone)
+        Ok(self.store.delete_invite(id)?)
     }
 
     fn forget_old_invites(&self, now: &Now) -> Result<(), Refusal> {

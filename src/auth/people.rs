@@ -1,5 +1,5 @@
 //! What an administrator, or the command line, does to an account. Sessions end here; terminals are the caller's
-//! (`Registry::end_all_of`), because they are in a room above.
+//! (`Registry::end_all_of`), because they are in a room above; and so is the line in the audit, because they know who asked.
 
 use super::logins::Login;
 use super::{
@@ -46,17 +46,11 @@ impl Auth {
     }
 
     /// Changes a user and ends their sessions, so that no session is older than what it may do.
-    fn change(&self, id: Id, event: &str, change: impl FnOnce(&mut User)) -> Result<(), Refusal> {
-        let mut name = String::new();
-        let there = self.store.update_user(id, |user| {
-            change(user);
-            name.clone_from(&user.name);
-        })?;
-        if !there {
+    fn change(&self, id: Id, change: impl FnOnce(&mut User)) -> Result<(), Refusal> {
+        if !self.store.update_user(id, change)? {
             return Err(Refusal::Gone);
         }
         self.logins.end_where(|login| login.user == id);
-        audit::note(event, &[("user", &name)]);
         Ok(())
     }
 
@@ -65,8 +59,7 @@ impl Auth {
         if disabled {
             self.spare(id)?;
         }
-        let event = if disabled { "user.disable" } else { "user.enable" };
-        self.change(id, event, |user| user.disabled = disabled)
+        self.change(id, |user| user.disabled = disabled)
     }
 
     pub fn set_role(&self, id: Id, role: Role) -> Result<(), Refusal> {
@@ -74,20 +67,18 @@ impl Auth {
         if role != Role::Administrator {
             self.spare(id)?;
         }
-        self.change(id, "user.role", |user| user.role = role)
+        self.change(id, |user| user.role = role)
     }
 
     /// With everything of theirs.
     pub fn delete_user(&self, id: Id) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
         self.spare(id)?;
-        let name = self.user(id)?.name;
         if !self.store.delete_user(id)? {
             return Err(Refusal::Gone);
         }
         self.logins.end_where(|login| login.user == id);
         self.lockout.succeeded(id);
-        audit::note("user.delete", &[("user", &name)]);
         Ok(())
     }
 
@@ -98,7 +89,6 @@ impl Auth {
         if user.locked_until.is_some() {
             self.store.update_user(id, |user| user.locked_until = None)?;
         }
-        audit::note("user.unlock", &[("user", &user.name)]);
         Ok(())
     }
 
@@ -108,7 +98,7 @@ impl Auth {
 
     /// A lost second factor, on the word of whoever holds the box. The user is told.
     pub fn reset_factor(&self, id: Id, now: &Now) -> Result<(), Refusal> {
-        self.change(id, "user.reset-mfa", |user| {
+        self.change(id, |user| {
             user.factor = None;
             notify(user, "factor-reset", now.calendar);
         })
@@ -121,12 +111,10 @@ impl Auth {
     pub fn begin_reset(&self, id: Id, now: &Now) -> Result<Zeroizing<String>, Refusal> {
         let token = Zeroizing::new(token());
         let reset = Reset { hash: token_hash(&token), made: now.calendar };
-        let user = self.user(id)?;
         let there = self.store.update_user(id, |user| {
             user.reset = Some(reset);
             notify(user, "reset-issued", now.calendar);
         })?;
-        audit::note("user.reset-password", &[("user", &user.name)]);
         there.then_some(token).ok_or(Refusal::Gone)
     }
 

@@ -1,6 +1,5 @@
 //! The audit log says who opened a terminal, where to, for how long and how much came back, and nothing of what was typed or printed.
 
-use crate::world::browser::Target;
 use crate::world::footbridge::text;
 use crate::world::ssh_server::{PASSWORD, SshServer, USER};
 use crate::world::{ADA, claimed, patience};
@@ -12,10 +11,7 @@ fn a_terminal_leaves_two_lines() {
     let (footbridge, mut browser) = claimed();
     let host = SshServer::openssh();
     let password = browser.add_password(PASSWORD);
-    let target = Target { address: "127.0.0.1", port: host.port, user: USER, credential: Some(&password) };
-    let mut terminal = browser.open(&target);
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let mut terminal = browser.open_accepting(&host.target(Some(&password)));
     terminal.run("echo typed-and-printed");
     let session = terminal.session.clone();
     terminal.send(b"exit 3\r");

@@ -1,6 +1,5 @@
 //! What the box keeps belongs to its owner alone, and whoever copies all of it finds no secret.
 
-use crate::world::browser::Target;
 use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::ssh_server::{self, SshServer, key_text, secret_pieces};
 use crate::world::{ADA, claimed};
@@ -29,11 +28,7 @@ fn everything_is_closed_to_others_after_use_too() {
     let (mut box_, mut browser) = claimed();
     box_.add_user("eve", "a quiet river under the bridge");
     let credential = browser.add_password(ssh_server::PASSWORD);
-    let target =
-        Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(&credential) };
-    let mut terminal = browser.open(&target);
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let _terminal = browser.open_accepting(&host.target(Some(&credential)));
     check_modes(&box_.data(), true);
     box_.kill();
     check_modes(&box_.data(), true);
@@ -129,8 +124,7 @@ fn no_secret_is_in_any_file_log_or_process_list() {
     box_.add_user("eve", "a-canary-password-of-eve");
 
     for credential in [&key_id, &good] {
-        let target =
-            Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(credential) };
+        let target = host.target(Some(credential));
         let mut terminal = browser.open(&target);
         terminal.accept_host_key(false);
         terminal.until_prompt();

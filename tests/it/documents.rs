@@ -35,6 +35,29 @@ fn every_file_that_a_document_names_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// `file::test`: a module of tests/it, or a file below src/.
+fn named_tests(text: &str) -> impl Iterator<Item = (String, &str)> {
+    let pairs = text.split('`').skip(1).step_by(2).filter_map(|piece| piece.split_once("::"));
+    pairs.map(|(file, test)| match file.strip_suffix(".rs") {
+        Some(_) => (format!("src/{file}"), test),
+        None => (format!("tests/it/{file}.rs"), test),
+    })
+}
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["docs/THREATS.md", "docs/LESSONS.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let is_missing = |(file, test): &(String, &str)| {
+            let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+            !source.contains(&format!("fn {test}("))
+        };
+        let missing: Vec<_> = named_tests(&text).filter(is_missing).collect();
+        assert!(named_tests(&text).count() > 8 && missing.is_empty(), "{document}: {missing:#?}");
+    }
+}
+
 #[test]
 fn every_promise_of_security_names_its_test() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("SECURITY.md")).unwrap();

@@ -1,7 +1,6 @@
 //! A browser that stops reading costs nothing: the host is held back, memory stays flat, and nobody else notices.
 
-use crate::world::claimed;
-use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::at_a_prompt;
 use crate::world::terminal::{Event, Terminal};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -11,12 +10,7 @@ const MEMORY: u64 = 4 << 20;
 
 #[test]
 fn a_frozen_browser_under_a_flood_holds_the_host() {
-    let host = SshServer::openssh();
-    let (box_, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut frozen = browser.open(&host.target(Some(&credential)));
-    frozen.accept_host_key(true);
-    frozen.until_prompt();
+    let (host, box_, mut browser, credential, mut frozen) = at_a_prompt();
     let mut other = browser.open(&host.target(Some(&credential)));
     other.until_prompt();
 
@@ -53,12 +47,7 @@ fn a_frozen_browser_under_a_flood_holds_the_host() {
 
 #[test]
 fn a_flood_with_nobody_looking_takes_no_memory_either() {
-    let host = SshServer::openssh();
-    let (box_, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut terminal = browser.open(&host.target(Some(&credential)));
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (_host, box_, mut browser, _credential, mut terminal) = at_a_prompt();
     terminal.send(b"yes 0123456789abcdef\r");
     terminal.expect("0123456789abcdef\r\n0123456789abcdef\r\n");
     let (id, offset) = (terminal.session.clone(), terminal.offset);
@@ -80,12 +69,7 @@ fn a_flood_with_nobody_looking_takes_no_memory_either() {
 
 #[test]
 fn a_watcher_that_is_too_slow_is_told_what_it_missed() {
-    let host = SshServer::openssh();
-    let (_box, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut owner = browser.open(&host.target(Some(&credential)));
-    owner.accept_host_key(true);
-    owner.until_prompt();
+    let (_host, _box, mut browser, _credential, mut owner) = at_a_prompt();
     let mut watcher = browser.attach(&owner.session.clone(), Some(0));
     watcher.expect("ready-42");
     // Whoever typed last sets the pace; the watcher does not read at all while 20 MB pass.

@@ -4,7 +4,7 @@ use crate::world::browser::Browser;
 use crate::world::proxy::Proxy;
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::terminal::Terminal;
-use crate::world::{claimed, claimed_with};
+use crate::world::{at_a_prompt, claimed, claimed_with};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -113,12 +113,7 @@ fn a_yes_holds_as_long_as_it_was_given_for() {
 
 #[test]
 fn a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced() {
-    let host = SshServer::openssh();
-    let (_box, mut browser) = claimed();
-    let credential = browser.add_password(ssh_server::PASSWORD);
-    let mut terminal = browser.open(&host.target(Some(&credential)));
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (host, _box, mut browser, credential, _terminal) = at_a_prompt();
     let (port, old) = (host.port, host.fingerprint("ed25519"));
     drop(host);
 

@@ -1,7 +1,6 @@
 //! A long paste arrives whole, in order, and takes no memory to speak of, however slowly the host takes it.
 
-use crate::world::claimed;
-use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::at_a_prompt;
 use crate::world::terminal::Terminal;
 use crate::world::tls::hex;
 use serde_json::json;
@@ -37,12 +36,7 @@ fn paste(terminal: &mut Terminal, reader: &str, text: &[u8]) {
 
 #[test]
 fn ten_megabytes_arrive_whole() {
-    let host = SshServer::openssh();
-    let (box_, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut terminal = browser.open(&host.target(Some(&credential)));
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (_host, box_, _browser, _credential, mut terminal) = at_a_prompt();
     let before = box_.resident();
 
     let text = letter(10 * MIB);
@@ -55,12 +49,7 @@ fn ten_megabytes_arrive_whole() {
 
 #[test]
 fn a_host_that_does_not_read_holds_the_browser_and_not_the_box() {
-    let host = SshServer::openssh();
-    let (box_, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut terminal = browser.open(&host.target(Some(&credential)));
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (host, box_, mut browser, credential, mut terminal) = at_a_prompt();
     let mut other = browser.open(&host.target(Some(&credential)));
     other.until_prompt();
     let before = box_.resident();
@@ -86,12 +75,7 @@ fn a_host_that_does_not_read_holds_the_browser_and_not_the_box() {
 
 #[test]
 fn a_message_beyond_the_bound_ends_that_browser_and_not_the_terminal() {
-    let host = SshServer::openssh();
-    let (_box, mut browser) = claimed();
-    let credential = browser.add_password(PASSWORD);
-    let mut terminal = browser.open(&host.target(Some(&credential)));
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (_host, _box, mut browser, _credential, mut terminal) = at_a_prompt();
     let (id, offset) = (terminal.session.clone(), terminal.offset);
     // The box may hang up on its first bytes; what it says then must still arrive.
     let _ = terminal.try_push(tungstenite::Message::binary(vec![b'#'; MESSAGE + 1]));

@@ -161,6 +161,31 @@ fn own_sign_ins_are_listed_and_ended_and_nobody_else_s() {
     assert_eq!(ada.get("/api/audit?last=100000").refusal(400), "bad_request");
 }
 
+#[test]
+fn a_deed_is_one_line_and_the_other_one_reads_it_too() {
+    let (box_, mut ada, mut eve) = with_eve();
+    let path = path_of(&mut ada, "eve");
+    let last = |browser: &mut Browser, path: &str| {
+        let events = browser.get(path).expect(200)["events"].as_array().unwrap().clone();
+        events.into_iter().filter(|event| event["event"].as_str().unwrap().contains("user.")).collect::<Vec<_>>()
+    };
+    ada.put(&path, json!({"disabled": true})).expect(200);
+    ordered(&box_, &["user", "enable", "eve"]);
+    for whose in ["", "&user=eve"] {
+        let lines = last(&mut ada, &format!("/api/audit?last=100{whose}"));
+        let told: Vec<_> = lines.iter().map(|line| (&line["event"], &line["user"], &line["target"])).collect();
+        let null = Value::Null;
+        assert_eq!(told.len(), 3, "{lines:?}");
+        assert_eq!(told[1], (&json!("admin.user.disable"), &json!("ada"), &json!("eve")));
+        assert_eq!(told[2], (&json!("cli.user.enable"), &json!("eve"), &null));
+    }
+    eve.sign_in(EVE);
+    let own = last(&mut eve, "/api/activity");
+    assert_eq!(own[1]["event"], "admin.user.disable");
+    assert_eq!(own[1]["user"], "eve");
+    assert_eq!(own[1].as_object().unwrap().len(), 3, "not who did it, nor from where: {own:?}");
+}
+
 fn ordered(box_: &Footbridge, words: &[&str]) -> String {
     let done = box_.command(words, "");
     assert!(done.status.success(), "{words:?}: {}", text(&done.stderr));

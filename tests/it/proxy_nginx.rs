@@ -156,7 +156,7 @@ fn a_terminal_opens_through_it() {
     let mut browser = nginx.browser();
     browser.sign_in(ADA);
     let password = browser.add_password(PASSWORD);
-    let target = Target { address: "127.0.0.1", port: host.port, user: USER, credential: Some(&password) };
+    let target = host.target(Some(&password));
     let mut terminal = browser.open(&target);
     terminal.accept_host_key(false);
     terminal.until_prompt();
@@ -190,7 +190,7 @@ fn a_crowd_behind_it_is_not_one_address() {
     let host = SshServer::openssh();
     let mut browser = nginx.browser();
     browser.sign_in(ADA);
-    let target = Target { address: "127.0.0.1", port: host.port, user: USER, credential: None };
+    let target = host.target(None);
     let started = browser.start_session(&target).expect(201);
     let session = started["session"]["id"].as_str().unwrap();
     // Each holds a connection between nginx and the box.

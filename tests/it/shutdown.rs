@@ -1,20 +1,11 @@
 //! Told to stop, the box says goodbye: terminals hear that it goes, and the process ends well and soon.
 
-use crate::world::browser::Target;
 use crate::world::patience::until;
-use crate::world::ssh_server::{self, SshServer};
 use crate::world::terminal::Event;
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, at_a_prompt};
 
 fn stops_cleanly_on(signal: &str) {
-    let host = SshServer::openssh();
-    let (mut box_, mut browser) = claimed();
-    let credential = browser.add_password(ssh_server::PASSWORD);
-    let target =
-        Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(&credential) };
-    let mut terminal = browser.open(&target);
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let (_host, mut box_, _browser, _credential, mut terminal) = at_a_prompt();
     let mut idle = box_.browser();
     assert!(!idle.is_signed_in());
 

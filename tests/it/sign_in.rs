@@ -1,6 +1,5 @@
 //! Signing in tells nobody which part was wrong, limits guessing per address, and gives each sign-in a session of its own.
 
-use crate::world::browser::Target;
 use crate::world::browser::{Browser, Reply};
 use crate::world::raw;
 use crate::world::ssh_server::{self, SshServer};
@@ -202,8 +201,7 @@ fn a_changed_password_ends_the_other_sessions_and_no_credential() {
 
     // The vault is wrapped anew: what was sealed under the old password opens under the new one.
     for browser in [&mut here, &mut again] {
-        let target =
-            Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(&credential) };
+        let target = host.target(Some(&credential));
         let mut terminal = browser.open(&target);
         terminal.accept_host_key(false);
         terminal.until_prompt();

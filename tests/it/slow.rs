@@ -1,7 +1,7 @@
 //! Five hundred slow strangers of five kinds cost nobody a key press: a terminal answers all the while, people can still sign in, and
 //! the clock ends every one of the five hundred.
 
-use crate::world::browser::{Browser, Target};
+use crate::world::browser::Browser;
 use crate::world::footbridge::Footbridge;
 use crate::world::patience::until;
 use crate::world::ssh_server::{self, SshServer};
@@ -27,11 +27,7 @@ fn a_terminal_answers_among_five_hundred_slow_connections() {
     let settings = [("FOOTBRIDGE_CONNECTIONS", "1024"), ("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "1000")];
     let (mut box_, mut browser) = claimed_with(&settings);
     let credential = browser.add_password(ssh_server::PASSWORD);
-    let target =
-        Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(&credential) };
-    let mut terminal = browser.open(&target);
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let mut terminal = browser.open_accepting(&host.target(Some(&credential)));
     let (calm, memory) = (connections(&box_), box_.resident());
 
     let over = Arc::new(AtomicBool::new(false));

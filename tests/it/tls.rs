@@ -1,7 +1,6 @@
 //! TLS 1.2 and 1.3 and nothing older; the box's own CA vouches for it, or the owner's certificate does, which is changed without
 //! dropping anybody; a plain port, if there is one, only points to the page.
 
-use crate::world::browser::Target;
 use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::patience::until;
 use crate::world::ssh_server::{self, SshServer, free_port};
@@ -172,11 +171,7 @@ fn an_owner_s_certificate_is_served_and_changed_without_dropping_anybody() {
     assert!(reply.header("strict-transport-security").is_some_and(|value| value.starts_with("max-age=")), "{reply:?}");
 
     let credential = browser.add_password(ssh_server::PASSWORD);
-    let target =
-        Target { address: "127.0.0.1", port: host.port, user: ssh_server::USER, credential: Some(&credential) };
-    let mut terminal = browser.open(&target);
-    terminal.accept_host_key(true);
-    terminal.until_prompt();
+    let mut terminal = browser.open_accepting(&host.target(Some(&credential)));
     let mut open = raw::say(&browser, b"");
     let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", browser.address);
     let mut ask = || {

@@ -207,6 +207,14 @@ impl Browser {
         self.attach_with(id, started["ticket"].as_str().unwrap(), Some(0))
     }
 
+    /// The same, to a host whose key nobody knows yet: it is accepted for good, and the prompt is there.
+    pub fn open_accepting(&mut self, target: &Target<'_>) -> Terminal {
+        let mut terminal = self.open(target);
+        terminal.accept_host_key(true);
+        terminal.until_prompt();
+        terminal
+    }
+
     pub fn start_session(&mut self, target: &Target<'_>) -> Reply {
         let body = json!({"address": target.address, "port": target.port, "user": target.user,
             "credential_id": target.credential, "cols": 80, "rows": 24});

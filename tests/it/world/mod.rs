@@ -12,6 +12,8 @@ pub mod tls;
 
 use browser::Browser;
 use footbridge::Footbridge;
+use ssh_server::{PASSWORD, SshServer};
+use terminal::Terminal;
 
 /// The first administrator of a world.
 pub const ADA: (&str, &str) = ("ada", "a long bridge over cold water");
@@ -27,4 +29,13 @@ pub fn claimed_with(settings: &[(&str, &str)]) -> (Footbridge, Browser) {
     let mut browser = footbridge.browser();
     browser.claim(footbridge.claim_code(), ADA);
     (footbridge, browser)
+}
+
+/// The same, with a host, the password for it among the administrator's credentials, and a terminal there at its prompt.
+pub fn at_a_prompt() -> (SshServer, Footbridge, Browser, String, Terminal) {
+    let host = SshServer::openssh();
+    let (footbridge, mut browser) = claimed();
+    let credential = browser.add_password(PASSWORD);
+    let terminal = browser.open_accepting(&host.target(Some(&credential)));
+    (host, footbridge, browser, credential, terminal)
 }
