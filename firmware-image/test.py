@@ -5,6 +5,7 @@
 UPDATE.img is the root file system of a second build, whose version ends in "second"; KEY.pem signed nothing yet but made both images.
 IDLE_SECONDS (180) is how long the card is watched for writes. What a qemu that is killed cannot show: a disk that loses what it said it had written. Everything the guest handed over stays."""
 
+import getpass
 import gzip
 import hashlib
 import http.client
@@ -21,6 +22,10 @@ import sys
 import tempfile
 import threading
 import time
+
+# The client of docs/API.md, in one file.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
+from client import Footbridge
 
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 PASSWORD = "correct horse battery"
@@ -134,6 +139,10 @@ class Box:
         until(BOOT, "the firmware enters the kernel", lambda: "Starting kernel" in self.console())
         self.kernel = time.monotonic()
 
+    def fingerprint(self):
+        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", self.https)))
+        return hashlib.sha256(served).hexdigest()
+
     def signed_in(self, answer):
         status, headers, body = answer
         assert status in (200, 201), (status, body)
@@ -217,8 +226,7 @@ def first_start(disk):
         report(f"first start: the page answers {seconds:.1f} s after the kernel was entered, making the data partition included")
         code = box.says(r"claim-code ([0-9A-Z-]+)").group(1)
         printed = box.says(r"certificate sha256:([0-9a-f]{64})").group(1)
-        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", box.https)))
-        assert hashlib.sha256(served).hexdigest() == printed, "the console prints another fingerprint than the page has"
+        assert box.fingerprint() == printed, "the console prints another fingerprint than the page has"
         until(30, "the claim code is on the card", lambda: code in (on_card(disk, "claim.txt") or ""))
         assert on_card(disk, "factory-reset") is None
 
@@ -267,6 +275,37 @@ def start_beside_plain_kernel(disk, update, work):
     assert memory <= MEMORY_MIB * 1024
 
 
+def terminal(disk, work):
+    """From a browser through the box to an SSH server on this machine, which the guest reaches at its gateway's address."""
+    port, server = free_port(), os.path.join(work, "sshd")
+    os.makedirs(server, exist_ok=True)
+    os.makedirs("/run/sshd", exist_ok=True)  # Debian's sshd, as root, wants it
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{server}/host_key")
+    settings = {"ListenAddress": f"127.0.0.1:{port}", "HostKey": f"{server}/host_key", "AuthorizedKeysFile": f"{server}/authorized_keys"}
+    settings |= {"PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no"}
+    with open(f"{server}/config", "w", encoding="utf-8") as file:
+        file.writelines(f"{key} {value}\n" for key, value in settings.items())
+    sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", f"{server}/config"], stderr=subprocess.DEVNULL)
+    try:
+        with Box(disk) as box:
+            box.wait_for_page()
+            client = Footbridge(f"https://127.0.0.1:{box.https}", fingerprint=box.fingerprint())
+            client.sign_in("ada", PASSWORD)
+            # The box makes the key itself; its private half never leaves it.
+            key = client.generate_key("made in the image")
+            with open(f"{server}/authorized_keys", "w", encoding="utf-8") as file:
+                file.write(key["public_key"] + "\n")
+            host_key = run("ssh-keygen", "-lf", f"{server}/host_key.pub").decode().split()[1]
+            with client.open(address="10.0.2.2", port=port, user=getpass.getuser(), credential_id=key["id"]) as shell:
+                shell.until_live(expected_key=host_key)
+                shell.send(b"echo $((6 * 7))-$(uname -m)\r")
+                shell.expect(f"42-{os.uname().machine}".encode())
+    finally:
+        sshd.kill()
+        sshd.wait()
+    report("a terminal to an SSH server on this machine, by a key that was made in the box")
+
+
 def idle(disk, seconds):
     """Nothing is written in steady state."""
     with Box(disk) as box:
@@ -309,8 +348,11 @@ def cuts(disk, times):
                     acknowledged.add(label)
 
             writer = threading.Thread(target=write)
+            before = len(acknowledged)
             writer.start()
-            time.sleep(random.uniform(0.2, 1.5))
+            # In the midst of it: some writes are acknowledged, and more are on their way at a moment that nobody has chosen.
+            until(BOOT, "a write is acknowledged", lambda: len(acknowledged) > before)
+            time.sleep(random.uniform(0, 1.5))
             box.pull_the_plug()
             stop.set()
             writer.join()
@@ -396,6 +438,7 @@ def main(image, update, key, times=20):
         disk = flash(image, work)
         first_start(disk)
         start_beside_plain_kernel(disk, update, work)
+        terminal(disk, work)
         idle(disk, int(os.environ.get("IDLE_SECONDS", "180")))
         refused_update(disk, update, key, work)
         good_update(disk, update, key)
