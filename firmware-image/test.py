@@ -3,9 +3,10 @@
     python3 firmware-image/test.py IMAGE.img.gz UPDATE.img KEY.pem [CUTS]
 
 UPDATE.img is the root file system of a second build, whose version ends in "second"; KEY.pem signed nothing yet but made both images.
-What a qemu that is killed cannot show: a disk that loses what it said it had written. Everything the guest handed over stays."""
+IDLE_SECONDS (180) is how long the card is watched for writes. What a qemu that is killed cannot show: a disk that loses what it said it had written. Everything the guest handed over stays."""
 
 import base64
+import getpass
 import gzip
 import hashlib
 import hmac
@@ -25,10 +26,22 @@ import tempfile
 import threading
 import time
 
+# The client of docs/API.md, in one file.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
+from client import Footbridge
+
 UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 PASSWORD = "correct horse battery"
 BOOT = 120  # seconds until the page must answer, on a busy machine without acceleration
 BOOT_PARTITION = 1048576
+# What the figures must not exceed. Sizes and memory are facts of the image; seconds are only printed.
+IMAGE_MIB = 24
+MEMORY_MIB = 40
+BEGAN = time.monotonic()
+
+
+def report(line):
+    print(f"[{time.monotonic() - BEGAN:6.1f} s] {line}")
 
 
 def run(*command):
@@ -67,7 +80,7 @@ class Box:
             if os.path.exists(old):
                 os.remove(old)
         forward = f"hostfwd=tcp:127.0.0.1:{self.https}-:443,hostfwd=tcp:127.0.0.1:{self.http}-:80"
-        self.started = time.monotonic()
+        self.talk = None
         self.qemu = subprocess.Popen(
             ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "1", "-m", "256", "-bios", UBOOT]
             + ["-drive", f"if=none,file={self.disk},format=raw,id=card", "-device", "virtio-blk-pci,drive=card"]
@@ -115,8 +128,25 @@ class Box:
             connection.close()
 
     def wait_for_page(self, seconds=BOOT):
-        until(seconds, "the page answers", lambda: (self.ask("GET", "/health", timeout=5) or [0])[0] == 200)
-        return time.monotonic() - self.started
+        """Seconds since the kernel was entered."""
+        # A question that comes before the guest has an address hangs until its time is over: short ones first.
+        self.kernel_starts()
+        early = time.monotonic() + 40
+
+        def answers():
+            answer = self.ask("GET", "/health", timeout=1 if time.monotonic() < early else 10)
+            return answer is not None and answer[0] == 200
+
+        until(seconds, "the page answers", answers)
+        return time.monotonic() - self.kernel
+
+    def kernel_starts(self):
+        until(BOOT, "the firmware enters the kernel", lambda: "Starting kernel" in self.console())
+        self.kernel = time.monotonic()
+
+    def fingerprint(self):
+        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", self.https)))
+        return hashlib.sha256(served).hexdigest()
 
     def signed_in(self, answer):
         status, headers, body = answer
@@ -152,19 +182,26 @@ class Box:
 
     def written(self):
         """Write operations and bytes that the card has seen, as qemu counts them."""
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(10)
+        (stats,) = [one["stats"] for one in self.order("query-blockstats") if one["device"] == "card"]
+        return stats["wr_operations"], stats["wr_bytes"]
+
+    def order(self, what):
+        """To qemu itself, over one line that stays open: it takes one at a time, and is slow to take the next."""
+        if self.talk is None:
+            line = socket.socket(socket.AF_UNIX)
+            line.settimeout(BOOT)
             line.connect(self.monitor)
-            talk = line.makefile("rw")
-            talk.readline()
-            for order in ("qmp_capabilities", "query-blockstats"):
-                talk.write(json.dumps({"execute": order}) + "\n")
-                talk.flush()
-                answer = json.loads(talk.readline())
-                while "return" not in answer:
-                    answer = json.loads(talk.readline())
-            stats = [one["stats"] for one in answer["return"] if one.get("qdev", "").find("virtio") >= 0 or one.get("device") == "card"]
-            return sum(one["wr_operations"] for one in stats), sum(one["wr_bytes"] for one in stats)
+            self.talk = line.makefile("rw")
+            self.talk.readline()
+            self.order("qmp_capabilities")
+        self.talk.write(json.dumps({"execute": what}) + "\n")
+        self.talk.flush()
+        answer = json.loads(self.talk.readline())
+        # Events come in between.
+        while "return" not in answer:
+            assert "error" not in answer, answer
+            answer = json.loads(self.talk.readline())
+        return answer["return"]
 
 
 def card(disk):
@@ -203,11 +240,10 @@ def flash(image, work):
 def first_start(disk):
     with Box(disk) as box:
         seconds = box.wait_for_page()
-        print(f"page after {seconds:.1f} s, firmware and making of the data partition included")
+        report(f"first start: the page answers {seconds:.1f} s after the kernel was entered, making the data partition included")
         code = box.says(r"claim-code ([0-9A-Z-]+)").group(1)
         printed = box.says(r"certificate sha256:([0-9a-f]{64})").group(1)
-        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", box.https)))
-        assert hashlib.sha256(served).hexdigest() == printed, "the console prints another fingerprint than the page has"
+        assert box.fingerprint() == printed, "the console prints another fingerprint than the page has"
         until(30, "the claim code is on the card", lambda: code in (on_card(disk, "claim.txt") or ""))
         assert on_card(disk, "factory-reset") is None
 
@@ -221,20 +257,93 @@ def first_start(disk):
         until(30, "the claim code is gone from the card", lambda: on_card(disk, "claim.txt") is None)
         table = json.loads(run("sfdisk", "--json", disk))["partitiontable"]["partitions"]
         assert table[3]["size"] * 512 > 850 << 20, f"the data partition did not grow: {table[3]}"
-        print("claimed; the code left the card; the data partition fills it")
-        print(box.says(r"the page answers after .*").group(0))
+        report("claimed; the code left the card; the data partition fills it")
+        memory = int(box.says(r"the page answers after .*; (\d+) KiB").group(1))
+        report(f"memory in use after the first start: {memory / 1024:.1f} MiB")
+        assert memory <= MEMORY_MIB * 1024
 
 
-def idle(disk, seconds=90):
+def start_beside_plain_kernel(disk, update, work):
+    """The same kernel by the same firmware from the same card, once with an init that only says that it is there."""
+    with Box(disk) as box:
+        ours = box.wait_for_page()
+        box.says(r"the page answers after .*; (\d+) KiB")
+        memory = int(re.search(r"; (\d+) KiB", box.console()).group(1))
+    tree, plain = os.path.join(work, "plain-tree"), os.path.join(work, "plain")
+    run("unsquashfs", "-q", "-n", "-d", tree, update, "bin/busybox")
+    init = os.path.join(tree, "init")
+    with open(init, "w", encoding="utf-8") as file:
+        file.write("#!/bin/busybox sh\necho empty-init\nexec /bin/busybox sleep 2147483647\n")
+    os.chmod(init, 0o755)
+    os.mkdir(os.path.join(tree, "dev"))
+    initramfs = os.path.join(work, "plain-initramfs")
+    with open(initramfs, "wb") as file:
+        names = b"\n".join(os.fsencode(os.path.relpath(path, tree)) for path in [tree, init, tree + "/bin", tree + "/bin/busybox", tree + "/dev"])
+        packed = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=tree, input=names, check=True, capture_output=True)
+        file.write(gzip.compress(packed.stdout))
+    run("cp", "--sparse=always", disk, plain)
+    put(plain, initramfs, "initramfs")
+    with Box(plain) as box:
+        box.kernel_starts()
+        until(BOOT, "the empty init speaks", lambda: "empty-init" in box.console())
+        empty = time.monotonic() - box.kernel
+    os.remove(plain)
+    report(f"from kernel to page: {ours:.1f} s; the plain kernel to an empty init: {empty:.1f} s; memory in use {memory / 1024:.1f} MiB")
+    assert memory <= MEMORY_MIB * 1024
+
+
+def terminal(disk, work):
+    """From a browser through the box to an SSH server on this machine, which the guest reaches at its gateway's address."""
+    port, server = free_port(), os.path.join(work, "sshd")
+    os.makedirs(server, exist_ok=True)
+    os.makedirs("/run/sshd", exist_ok=True)  # Debian's sshd, as root, wants it
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{server}/host_key")
+    settings = {"ListenAddress": f"127.0.0.1:{port}", "HostKey": f"{server}/host_key", "AuthorizedKeysFile": f"{server}/authorized_keys"}
+    settings |= {"PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no"}
+    with open(f"{server}/config", "w", encoding="utf-8") as file:
+        file.writelines(f"{key} {value}\n" for key, value in settings.items())
+    sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", f"{server}/config"], stderr=subprocess.DEVNULL)
+    try:
+        with Box(disk) as box:
+            box.wait_for_page()
+            client = Footbridge(f"https://127.0.0.1:{box.https}", fingerprint=box.fingerprint())
+            client.sign_in("ada", PASSWORD)
+            # The box makes the key itself; its private half never leaves it.
+            key = client.generate_key("made in the image")
+            with open(f"{server}/authorized_keys", "w", encoding="utf-8") as file:
+                file.write(key["public_key"] + "\n")
+            host_key = run("ssh-keygen", "-lf", f"{server}/host_key.pub").decode().split()[1]
+            with client.open(address="10.0.2.2", port=port, user=getpass.getuser(), credential_id=key["id"]) as shell:
+                shell.until_live(expected_key=host_key)
+                shell.send(b"echo $((6 * 7))-$(uname -m)\r")
+                shell.expect(f"42-{os.uname().machine}".encode())
+    finally:
+        sshd.kill()
+        sshd.wait()
+    report("a terminal to an SSH server on this machine, by a key that was made in the box")
+
+
+def idle(disk, seconds):
+    """Nothing is written in steady state."""
     with Box(disk) as box:
         box.wait_for_page()
         assert "kept" in box.hosts(box.login())
-        # What a start and a sign-in write is written within half a minute (ext4 commits every five seconds).
-        time.sleep(45)
+        # What a start and a sign-in change goes to the journal at once and to its place within 40 s (dirty_expire_centisecs, and
+        # the flusher's round); on a slow machine a little later. Quiet for longer than that means that it is done.
+        quiet = {"since": time.monotonic(), "written": box.written()}
+
+        def settled():
+            now = box.written()
+            if now != quiet["written"]:
+                quiet.update(since=time.monotonic(), written=now)
+            time.sleep(1)
+            return time.monotonic() - quiet["since"] > 60
+
+        until(600, "the card comes to rest", settled)
         before = box.written()
         time.sleep(seconds)
         after = box.written()
-        print(f"idle for {seconds} s: {after[0] - before[0]} writes")
+        report(f"idle for {seconds} s: {after[0] - before[0]} writes, which makes {(after[0] - before[0]) * 3600 / seconds:.0f} in an hour")
         assert after == before and before[0] > 0, (before, after)
 
 
@@ -256,8 +365,11 @@ def cuts(disk, times):
                     acknowledged.add(label)
 
             writer = threading.Thread(target=write)
+            before = len(acknowledged)
             writer.start()
-            time.sleep(random.uniform(0.2, 1.5))
+            # In the midst of it: some writes are acknowledged, and more are on their way at a moment that nobody has chosen.
+            until(BOOT, "a write is acknowledged", lambda: len(acknowledged) > before)
+            time.sleep(random.uniform(0, 1.5))
             box.pull_the_plug()
             stop.set()
             writer.join()
@@ -266,7 +378,7 @@ def cuts(disk, times):
         box.wait_for_page()
         there = box.hosts(box.login())
         assert acknowledged <= there, f"lost: {acknowledged - there}"
-    print(f"the plug was pulled {times} times while it wrote: all {len(acknowledged)} acknowledged hosts are there")
+    report(f"the plug was pulled {times} times while it wrote: all {len(acknowledged)} acknowledged hosts are there")
 
 
 def refused_update(disk, update, key, work):
@@ -281,7 +393,7 @@ def refused_update(disk, update, key, work):
         box.says("slot a, image")
         box.wait_for_page()
     assert on_card(disk, "update.img") is None
-    print("an update with a foreign signature is refused")
+    report("an update with a foreign signature is refused")
 
 
 def good_update(disk, update, key):
@@ -294,7 +406,7 @@ def good_update(disk, update, key):
     with Box(disk) as box:
         box.says("slot b, image .*second")
         box.wait_for_page()
-    print("updated to slot b; it stays there after the next start, with all data")
+    report("updated to slot b; it stays there after the next start, with all data")
 
 
 def broken_updates(disk, update, key, work):
@@ -310,7 +422,7 @@ def broken_updates(disk, update, key, work):
         until(BOOT, "slot b again", lambda: re.search("going back.*slot b, image .*second", box.console(), re.S))
         box.wait_for_page()
         assert "kept" in box.hosts(box.login())
-    print("an update that does not serve is rolled back by itself")
+    report("an update that does not serve is rolled back by itself")
 
     with open(broken, "wb") as file:
         file.write(os.urandom(1 << 20))
@@ -319,7 +431,7 @@ def broken_updates(disk, update, key, work):
         box.says("writing the update to slot a")
         until(BOOT, "slot b again", lambda: re.search("starting it.*slot b, image .*second", box.console(), re.S))
         box.wait_for_page()
-    print("an update that cannot even be mounted is passed over")
+    report("an update that cannot even be mounted is passed over")
 
 
 def factory_reset(disk, work):
@@ -332,20 +444,25 @@ def factory_reset(disk, work):
         assert json.loads(box.ask("GET", "/api/state")[2])["claimed"] is False
         box.says("claim-code ")
     assert on_card(disk, "factory-reset") is None
-    print("a reset to factory state forgets everything, and once")
+    report("a reset to factory state forgets everything, and once")
 
 
 def main(image, update, key, times=20):
+    size = os.path.getsize(image) / (1 << 20)
+    report(f"the image has {size:.2f} MiB compressed")
+    assert size <= IMAGE_MIB
     with tempfile.TemporaryDirectory() as work:
         disk = flash(image, work)
         first_start(disk)
-        idle(disk)
+        start_beside_plain_kernel(disk, update, work)
+        terminal(disk, work)
+        idle(disk, int(os.environ.get("IDLE_SECONDS", "180")))
         refused_update(disk, update, key, work)
         good_update(disk, update, key)
         broken_updates(disk, update, key, work)
         cuts(disk, int(times))
         factory_reset(disk, work)
-    print("the image does what it should")
+    report("the image does what it should")
 
 
 if __name__ == "__main__":

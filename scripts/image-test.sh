@@ -1,7 +1,7 @@
 # The generic image under qemu: first start, claim, idle writes, updates good and bad, CUTS (20) power cuts, factory reset.
 # The two builds of the image are signed with a key made for this run.
 . "$(dirname "$0")/lib.sh"
-packages qemu-system-arm u-boot-qemu mtools fdisk squashfs-tools openssl python3
+packages qemu-system-arm u-boot-qemu mtools fdisk squashfs-tools openssl python3 cpio openssh-server
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 openssl genpkey -algorithm ed25519 -out "$work/key.pem"

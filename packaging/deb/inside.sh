@@ -81,8 +81,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 chmod 600 /etc/ssl/footbridge/privkey.pem
 install -D -m 644 /usr/share/doc/footbridge/examples/own-certificate.conf /etc/systemd/system/footbridge.service.d/own-certificate.conf
 systemctl daemon-reload
+echo 'names = ["box.example"]' >>/etc/footbridge/footbridge.toml
 systemctl restart footbridge
-curl -fs --cacert /etc/ssl/footbridge/fullchain.pem --resolve box.example:443:127.0.0.1 https://box.example/health
+curl -fsS --cacert /etc/ssl/footbridge/fullchain.pem --resolve box.example:443:127.0.0.1 https://box.example/health
 rm -r /etc/systemd/system/footbridge.service.d /etc/ssl/footbridge
 systemctl daemon-reload
 systemctl restart footbridge
