@@ -1,6 +1,7 @@
 //! What an owner may change: one flat TOML file, the environment, the command line. Each key is listed once, in [`KEYS`].
 
 use crate::auth::Policy;
+use crate::auth::logins::Binding;
 use crate::bridge::{self, HostKeyPolicy};
 use crate::limits;
 use crate::ssh::Targets;
@@ -30,6 +31,7 @@ pub struct Config {
     pub ring_kib: usize,
     pub detached_minutes: u64,
     pub second_factor: Policy,
+    pub login_network: Binding,
     pub login_hours: u64,
     pub login_idle_minutes: u64,
     pub login_failures: u32,
@@ -112,6 +114,12 @@ pub const KEYS: &[Key] = &[
         second_factor,
         show_second_factor
     ),
+    key!(
+        login_network,
+        "subnet: a sign-in is good in the network it began in (/24, IPv6 /64). ip: at its address only. off: anywhere.",
+        binding,
+        show_binding
+    ),
     key!(login_hours, "Hours after which a sign-in ends.", number(1..=720), show_text),
     key!(login_idle_minutes, "Minutes without use after which a sign-in ends.", number(1..=10_000), show_text),
     key!(login_failures, "Failed sign-ins per address and minute before it must wait.", number(1..=1000), show_text),
@@ -143,6 +151,7 @@ impl Default for Config {
             ring_kib: limits::RING_BYTES / 1024,
             detached_minutes: limits::DETACHED.as_secs() / 60,
             second_factor: Policy::Required,
+            login_network: Binding::Subnet,
             login_hours: limits::LOGIN_ABSOLUTE.as_secs() / 3600,
             login_idle_minutes: limits::LOGIN_IDLE.as_secs() / 60,
             login_failures: limits::Counted::SignIn.limit().most,
@@ -338,6 +347,15 @@ fn second_factor(text: &str) -> Result<Policy, String> {
     }
 }
 
+fn binding(text: &str) -> Result<Binding, String> {
+    match text {
+        "off" => Ok(Binding::Off),
+        "subnet" => Ok(Binding::Subnet),
+        "ip" => Ok(Binding::Ip),
+        _ => Err(format!("'{text}' is none of off, subnet, ip")),
+    }
+}
+
 fn number<T: TryFrom<u64>>(fits: std::ops::RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let number =
@@ -388,6 +406,14 @@ fn show_second_factor(value: &Policy) -> String {
     quoted(match value {
         Policy::Optional => "optional",
         Policy::Required => "required",
+    })
+}
+
+fn show_binding(value: &Binding) -> String {
+    quoted(match value {
+        Binding::Off => "off",
+        Binding::Subnet => "subnet",
+        Binding::Ip => "ip",
     })
 }
 
@@ -445,6 +471,7 @@ mod tests {
             ("ring_kib = 1.5", "fits no key"),
             ("host_key_policy = 'never'", "ask, tofu, pinned"),
             ("second_factor = 'no'", "optional, required"),
+            ("login_network = 'lan'", "off, subnet, ip"),
             ("log = 'loud'", "off, error"),
             ("data = ''", "path is needed"),
             ("[[[", ""),

@@ -50,6 +50,7 @@ impl Rooms {
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
             factor: config.second_factor,
+            binding: config.login_network,
             login_absolute: Duration::from_secs(config.login_hours * 3600),
             login_idle: Duration::from_secs(config.login_idle_minutes * 60),
             failures: config.login_failures,

@@ -27,6 +27,27 @@ pub enum Stage {
     Full,
 }
 
+/// C4: from where a sign-in's cookie is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    Off,
+    /// The network it began in: IPv4 by /24, IPv6 by /64.
+    Subnet,
+    /// The very address.
+    Ip,
+}
+
+impl Binding {
+    pub fn holds(self, began: IpAddr, peer: IpAddr) -> bool {
+        match (self, began.to_canonical(), peer.to_canonical()) {
+            (Binding::Off, ..) => true,
+            (Binding::Subnet, IpAddr::V4(a), IpAddr::V4(b)) => a.octets()[..3] == b.octets()[..3],
+            (Binding::Subnet, IpAddr::V6(a), IpAddr::V6(b)) => a.segments()[..4] == b.segments()[..4],
+            (_, a, b) => a == b,
+        }
+    }
+}
+
 /// One sign-in session: a browser that knows its cookie.
 pub struct Login {
     pub id: Id,
@@ -40,6 +61,8 @@ pub struct Login {
     pub created: Seconds,
     started: Instant,
     ended: AtomicBool,
+    /// Its cookie was shown from elsewhere, and the audit knows.
+    strayed: AtomicBool,
     last_use: Mutex<Instant>,
     absolute: Duration,
     idle: Duration,
@@ -70,6 +93,11 @@ impl Login {
         let fresh = now.saturating_duration_since(self.started) < self.absolute
             && now.saturating_duration_since(self.last_use()) < self.idle;
         fresh && !self.ended.load(Ordering::Acquire)
+    }
+
+    /// The first time only, so that whoever has the cookie cannot fill the audit.
+    pub(super) fn has_strayed(&self) -> bool {
+        !self.strayed.swap(true, Ordering::AcqRel)
     }
 
     pub fn last_use(&self) -> Instant {
@@ -164,6 +192,7 @@ impl Logins {
             created: arrival.calendar,
             started: arrival.now,
             ended: AtomicBool::new(false),
+            strayed: AtomicBool::new(false),
             last_use: Mutex::new(arrival.now),
             absolute: if arrival.stage == Stage::Full { self.absolute } else { limits::HALF_LOGIN },
             idle: self.idle,
@@ -263,6 +292,23 @@ pub mod for_tests {
 mod tests {
     use super::for_tests::{HOUR, begin, begin_at, somebody};
     use super::*;
+
+    #[test]
+    fn a_cookie_is_good_in_its_network_as_far_as_it_is_bound() {
+        let holds = |binding: Binding, a: &str, b: &str| binding.holds(a.parse().unwrap(), b.parse().unwrap());
+        for (a, b, subnet, ip) in [
+            ("192.168.1.5", "192.168.1.5", true, true),
+            ("192.168.1.5", "192.168.1.77", true, false),
+            ("192.168.1.5", "192.168.2.5", false, false),
+            ("::ffff:192.168.1.5", "192.168.1.5", true, true),
+            ("2001:db8:1:2::5", "2001:db8:1:2:ffff::9", true, false),
+            ("2001:db8:1:2::5", "2001:db8:1:3::5", false, false),
+            ("127.0.0.1", "::1", false, false),
+        ] {
+            let all = [Binding::Off, Binding::Subnet, Binding::Ip].map(|binding| holds(binding, a, b));
+            assert_eq!(all, [true, subnet, ip], "{a} {b}");
+        }
+    }
 
     #[test]
     fn a_session_ends_by_age_by_idleness_and_by_order() {

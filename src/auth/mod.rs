@@ -32,7 +32,7 @@ use hashing::{Hasher, Verifier};
 use limiter::Counting;
 pub use limiter::{Key, Table};
 use lockout::Lockout;
-use logins::{Arrival, Login, Logins, Stage};
+use logins::{Arrival, Binding, Login, Logins, Stage};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
 use std::io;
@@ -79,6 +79,7 @@ pub enum Policy {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub factor: Policy,
+    pub binding: Binding,
     pub login_absolute: Duration,
     pub login_idle: Duration,
     /// Failed sign-ins per address and minute.
@@ -169,6 +170,7 @@ pub struct Auth {
     /// There is an administrator. Never becomes untrue.
     claimed: AtomicBool,
     factor: Policy,
+    binding: Binding,
     /// One at a time changes who is an administrator, so that one is always left.
     people: Mutex<()>,
 }
@@ -185,6 +187,7 @@ impl Auth {
             dummy: Verifier::dummy(),
             claimed: AtomicBool::new(users.iter().any(|user| user.role == Role::Administrator)),
             factor: settings.factor,
+            binding: settings.binding,
             people: Mutex::new(()),
             data: data.to_owned(),
             store,
@@ -475,14 +478,17 @@ impl Auth {
 
     // ---- signed in ----
 
-    /// A whole sign-in. A half one is nobody here.
-    pub fn find(&self, cookie: &str, now: &Now) -> Option<Arc<Login>> {
-        self.find_any(cookie, now).filter(|login| login.stage() == Stage::Full)
-    }
-
-    /// A sign-in of any [`Stage`]: for the routes of the second factor, for sign-out, and for what a page shows first.
-    pub fn find_any(&self, cookie: &str, now: &Now) -> Option<Arc<Login>> {
-        self.logins.find(cookie, now.since_boot)
+    /// A sign-in of any [`Stage`], if its cookie is shown from where it is good (C4). It lives on where it is not: its owner may
+    /// still be there, and who has stolen the cookie shall not even end it.
+    pub fn find_any(&self, cookie: &str, peer: IpAddr, now: &Now) -> Option<Arc<Login>> {
+        let login = self.logins.find(cookie, now.since_boot)?;
+        if self.binding.holds(login.peer, peer) {
+            return Some(login);
+        }
+        if login.has_strayed() {
+            audit::note("signin.strayed", &[("user", &login.name), ("peer", &peer.to_string())]);
+        }
+        None
     }
 
     /// The whole sign-ins of a user, oldest first (C6).

@@ -242,7 +242,8 @@ impl Connection<'_> {
 
     fn take(&mut self, head: &Head, route: &'static Route, id: Option<&str>, now: Now) -> io::Result<Outcome> {
         let cookie = guard::cookie(&head.cookie);
-        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, &now));
+        let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
+        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, &now));
         let stale_cookie = login.is_none() && head.cookie.contains("__Host-footbridge=");
         if let Some(login) = &login {
             // Half a sign-in is a stranger still where places for connections are counted.
@@ -256,7 +257,6 @@ impl Connection<'_> {
         if let Err(problem) = guard::check(head, route, login.as_deref()) {
             return Ok(refuse(head, &Problem { clear_cookie: stale_cookie, ..problem }));
         }
-        let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
         let user = login.as_ref().map(|login| login.user);
         if let Err(wait) = self.site.context.auth.count(route.counted, user, peer, now.since_boot) {
             return Ok(refuse(head, &Problem::too_often(wait)));

@@ -1,9 +1,11 @@
 //! A sign-in session ends on the server, and a cookie that is stale, strange or sent twice is a clean start and never an error.
 
-use crate::world::browser::{Browser, Reply};
+use crate::world::browser::{Browser, Reply, read_reply};
+use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::patience::until;
 use crate::world::{ADA, claimed, claimed_with, raw};
 use serde_json::json;
+use std::io::Write;
 
 const NAME: &str = "__Host-footbridge";
 
@@ -121,4 +123,28 @@ fn polling_does_not_keep_a_session_alive() {
         idle.cookie = cookie.clone();
         (!idle.is_signed_in()).then_some(())
     });
+}
+
+/// C4. The same cookie, from another loopback network: another neighbour, as far as the box can tell.
+#[test]
+fn a_cookie_is_good_only_in_the_network_it_began_in() {
+    let try_from = |box_: &Footbridge, browser: &Browser, from: [u8; 4]| {
+        let stream = raw::tcp_from(from.into(), box_.address()).unwrap();
+        let mut tls = raw::is_let_in(stream, box_.fingerprint()).unwrap();
+        let cookie = browser.cookie.clone().unwrap();
+        let ask = format!("GET /api/hosts HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", box_.address());
+        tls.write_all(ask.as_bytes()).unwrap();
+        read_reply(&mut tls, false).unwrap()
+    };
+    let (near, far) = ([127, 0, 0, 77], [127, 0, 9, 1]);
+    for (network, near_is_in, far_is_in) in [(AS_SHIPPED, true, false), ("ip", false, false), ("off", true, true)] {
+        let (box_, mut ada) = claimed_with(&[("FOOTBRIDGE_LOGIN_NETWORK", network)]);
+        for (from, is_in) in [(near, near_is_in), (far, far_is_in), (far, far_is_in)] {
+            let reply = try_from(&box_, &ada, from);
+            assert_eq!(reply.status, if is_in { 200 } else { 401 }, "{network} {from:?}");
+        }
+        assert!(ada.is_signed_in(), "its owner is not thrown out");
+        let told = text(&box_.command(&["audit", "tail", "50"], "").stdout).matches("signin.strayed").count();
+        assert_eq!(told, usize::from(!far_is_in), "{network}");
+    }
 }

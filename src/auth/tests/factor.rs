@@ -44,7 +44,10 @@ fn before_its_factor_a_sign_in_is_good_for_nothing_else() {
     add(&auth, "ada");
     let half = auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
     assert_eq!(half.login.stage(), Stage::Enrol);
-    assert!(auth.find(&half.cookie, &who().now).is_none() && auth.find_any(&half.cookie, &who().now).is_some());
+    assert!(
+        find(&auth, &half.cookie, &who().now).is_none()
+            && auth.find_any(&half.cookie, who().peer, &who().now).is_some()
+    );
     assert!(half.login.data_key(|_| ()).is_none());
     assert!(auth.issue_ticket(&half.login, Id::random(), who().now.since_boot).is_none());
     assert!(is_failed(auth.change_password(&half.login, &GOOD.into(), &OTHER.into(), &who())));
@@ -54,8 +57,8 @@ fn before_its_factor_a_sign_in_is_good_for_nothing_else() {
     let (_, enrolled) = enrol(&auth, &half.login, &who());
     let whole = enrolled.signed_in;
     assert!(whole.login.stage() == Stage::Full && whole.cookie != half.cookie && whole.login.id != half.login.id);
-    assert!(auth.find(&whole.cookie, &who().now).is_some() && whole.login.data_key(|_| ()).is_some());
-    assert!(auth.find_any(&half.cookie, &who().now).is_none(), "the half session is over (C5)");
+    assert!(find(&auth, &whole.cookie, &who().now).is_some() && whole.login.data_key(|_| ()).is_some());
+    assert!(auth.find_any(&half.cookie, who().peer, &who().now).is_none(), "the half session is over (C5)");
 }
 
 #[test]
@@ -148,13 +151,13 @@ fn a_recovery_code_works_once_and_leads_to_a_new_factor_only() {
 
     let recovered = auth.use_recovery(&sign_in(&auth, &who()), &code, &who()).unwrap();
     assert_eq!(recovered.login.stage(), Stage::Recovered);
-    assert!(auth.find(&recovered.cookie, &who().now).is_none() && recovered.login.data_key(|_| ()).is_none());
+    assert!(find(&auth, &recovered.cookie, &who().now).is_none() && recovered.login.data_key(|_| ()).is_none());
     assert!(is_not_now(auth.verify_factor(&recovered.login, &old_phone.code(&later(60)), &later(60))));
     assert!(is_failed(auth.use_recovery(&sign_in(&auth, &who()), &code, &who())), "used");
 
     let (phone, replaced) = enrol(&auth, &recovered.login, &who());
     let (first, now) = (enrolled.signed_in, clock::now());
-    assert!(auth.find(&first.cookie, &now).is_none(), "all other sessions end");
+    assert!(find(&auth, &first.cookie, &now).is_none(), "all other sessions end");
     let opened = replaced.signed_in.login.data_key(|key| key.open(&about, &sealed).unwrap());
     assert_eq!(opened.unwrap(), "hunter2".into());
     let half = sign_in(&auth, &later(60));
