@@ -269,6 +269,7 @@ impl Connection<'_> {
         let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
         let request = api::Request {
             id,
+            host: &head.host,
             query: &head.query,
             body: &body,
             login,

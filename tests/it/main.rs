@@ -24,6 +24,7 @@ mod host_keys;
 mod hosts;
 mod memory;
 mod metrics;
+mod passkeys;
 mod paste;
 mod people;
 mod power_cut;
