@@ -345,10 +345,11 @@ fn what_is_no_passkey_is_refused_with_a_reason() {
     assert_eq!(ada.post("/api/factor/passkey/begin", json!({})).refusal(409), "conflict", "there is none yet");
     let nothing = json!({"challenge": B64.encode([0; 32])});
     assert_eq!(ada.post("/api/passkeys", key.make(&nothing)).refusal(409), "conflict", "nobody asked");
-    let spoils: [(&str, &dyn Fn(&mut Authenticator)); 3] = [
-        ("another origin", &|key| key.origin = "https://evil.example".into()),
-        ("another name", &|key| key.rp = "evil.example".into()),
-        ("nobody touched it", &|key| key.flags = 0),
+    type Spoil = fn(&mut Authenticator);
+    let spoils: [(&str, Spoil); 3] = [
+        ("another origin", |key| key.origin = "https://evil.example".into()),
+        ("another name", |key| key.rp = "evil.example".into()),
+        ("nobody touched it", |key| key.flags = 0),
     ];
     for (why, spoil) in spoils {
         let mut bad = Authenticator::new(&ada);
