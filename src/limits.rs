@@ -94,6 +94,11 @@ pub const INVITE_SECONDS: i64 = 3 * 24 * 60 * 60;
 pub const INVITES: usize = 32;
 /// B8: how long a fresh code stands for one action.
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
+/// B9: a phone, a laptop, a few keys on a ring. Each takes some 500 bytes of the user's record.
+pub const PASSKEYS_PER_USER: usize = 10;
+/// What an authenticator sends nests four deep, and holds a few dozen values; both bound what reading it may cost.
+pub const CBOR_DEPTH: usize = 8;
+pub const CBOR_ITEMS: usize = 256;
 /// Notices kept for a user who does not sign in; the oldest go.
 pub const NOTICES: usize = 20;
 /// D3: a ticket lives for one upgrade.

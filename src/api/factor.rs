@@ -35,7 +35,9 @@ pub fn wrong_code(refusal: Refusal) -> Problem {
 pub fn get(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let user = context.store.user(request.login()?.user)?.ok_or_else(Problem::not_signed_in)?;
     let body = json!({
-        "enrolled": user.factor.is_some(),
+        "enrolled": user.has_factor(),
+        "app": user.factor.is_some(),
+        "passkeys": user.passkeys.len(),
         "required": context.auth.factor_required(),
         "recovery_left": user.recovery.len(),
     });

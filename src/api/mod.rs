@@ -11,6 +11,7 @@ mod hosts;
 mod invites;
 mod login;
 mod logins;
+mod passkeys;
 mod preferences;
 mod problem;
 pub mod sessions;
@@ -67,6 +68,8 @@ pub struct Request<'a> {
     /// Present on all but `Open` and `Stranger` routes, and there too if the cookie was good. Half sign-ins come only to `Open`,
     /// `Stranger` and `Half` routes.
     pub login: Option<Arc<Login>>,
+    /// The `Host` header: one of the box's own names, or an address.
+    pub host: &'a str,
     /// A cookie was sent that is no good: the answer should clear it.
     pub stale_cookie: bool,
     pub peer: IpAddr,
@@ -227,6 +230,13 @@ pub const ROUTES: &[Route] = &[
     counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/recover", Half, factor::recover))),
     counted(CODE, small(route(Post, "/api/factor/begin", Half, factor::begin))),
     counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/finish", Half, factor::finish))),
+    small(route(Post, "/api/factor/passkey/begin", Half, passkeys::offer)),
+    counted(CODE, small(route(Post, "/api/factor/passkey/verify", Half, passkeys::verify))),
+    counted(PROOF, small(route(Post, "/api/factor/passkey/prove", User, passkeys::prove))),
+    route(Get, "/api/passkeys", User, passkeys::list),
+    counted(PROOF, small(route(Post, "/api/factor/passkey/create", Half, passkeys::wish))),
+    route(Post, "/api/passkeys", Half, passkeys::add),
+    route(Delete, "/api/passkeys/{id}", User, passkeys::remove),
     route(Get, "/api/factor", User, factor::get),
     counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable))),
     counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes))),

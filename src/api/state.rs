@@ -1,6 +1,7 @@
 //! Open to everybody: is the box well, is it claimed, who am I.
 
 use super::{Answer, Content, Context, Cookie, Problem, Request};
+use crate::auth::logins::Stage;
 use crate::limits;
 use serde_json::json;
 
@@ -26,6 +27,8 @@ pub fn ca(context: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
 pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let login = request.login.as_ref();
     let settings = context.registry.settings();
+    let owes = login.filter(|login| login.stage() == Stage::Factor);
+    let factors = owes.map(|login| context.auth.factors(login)).transpose()?;
     let body = json!({
         "claimed": context.auth.claimed(),
         "version": env!("CARGO_PKG_VERSION"),
@@ -35,6 +38,7 @@ pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         "user": login.map(|login| super::login::user(login)),
         "csrf": login.map(|login| login.csrf.as_str()),
         "stage": login.map(|login| super::login::stage(login)),
+        "factors": factors,
         "factor_required": context.auth.factor_required(),
         "limits": {
             "terminals_per_user": settings.terminals_per_user,

@@ -41,7 +41,7 @@ fn show(context: &Context, request: &Request<'_>, user: &User) -> Value {
     let terminals = context.registry.of(user.id).iter().filter(|session| session.ended_at().is_none()).count();
     json!({
         "id": user.id, "name": user.name, "role": user.role, "created": user.created, "disabled": user.disabled,
-        "locked": context.auth.is_locked(user.id, &request.now), "factor": user.factor.is_some(),
+        "locked": context.auth.is_locked(user.id, &request.now), "factor": user.has_factor(),
         "recovery_left": user.recovery.len(), "sign_ins": context.auth.logins_of(user.id, &request.now).len(),
         "terminals": terminals,
     })

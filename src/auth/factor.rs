@@ -9,7 +9,7 @@
 //! session it starts from and begins a new one (C5).
 
 use super::logins::{Login, Stage};
-use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
+use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, is_same_standing, notify, recovery, totp};
 use crate::audit;
 use crate::limits::Counted;
 use crate::random::Id;
@@ -22,6 +22,7 @@ const CLOCK: &str =
     "The box does not know what time it is, so it cannot check a code. Set its clock, or use a recovery code.";
 const WRONG_STEP: &str = "This is not the next step of your sign-in.";
 const NO_FACTOR: &str = "You have no second factor.";
+const NO_APP: &str = "Your second factor is a passkey, and no app. Use that.";
 
 /// A factor that is being set up: the secret as text, and as a QR code says it.
 pub struct Enrolment {
@@ -46,7 +47,7 @@ impl Auth {
         let user = self.user(login.user)?;
         match login.stage() {
             Stage::Factor => return Err(Refusal::NotNow(WRONG_STEP)),
-            Stage::Full if user.factor.is_some() => {
+            Stage::Full if user.has_factor() => {
                 self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
             }
             Stage::Full | Stage::Enrol | Stage::Recovered => {}
@@ -73,15 +74,26 @@ impl Auth {
         });
         let (sealed, set) = made.ok_or(Refusal::Failed)?;
         let recovery_codes = set.codes.clone();
-        self.give_factor(&user, sealed, step, set)?;
+        self.give_factor(&user, login.stage() == Stage::Recovered, sealed, step, set)?;
         audit::note("factor.enrol", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         Ok(Enrolled { signed_in: self.begin_anew(login, who)?, recovery_codes })
     }
 
-    fn give_factor(&self, seen: &User, sealed: Sealed, step: u64, set: recovery::Set) -> Result<(), Refusal> {
+    /// Whoever came with a recovery code has lost what there was: nothing of it stays good.
+    fn give_factor(
+        &self,
+        seen: &User,
+        lost: bool,
+        sealed: Sealed,
+        step: u64,
+        set: recovery::Set,
+    ) -> Result<(), Refusal> {
         let mut done = false;
         self.store.update_user(seen.id, |user| {
-            if user.factor == seen.factor && user.verifier == seen.verifier {
+            if is_same_standing(seen, user) {
+                if lost {
+                    user.passkeys.clear();
+                }
                 (user.factor, user.last_step) = (Some(sealed), step);
                 set.give_to(user);
                 done = true;
@@ -130,7 +142,10 @@ impl Auth {
         }
         let user = self.whole(login)?;
         self.spend_code(login, &user, code, who)?;
-        self.store.update_user(user.id, |user| user.factor = None)?;
+        self.store.update_user(user.id, |user| {
+            user.factor = None;
+            user.passkeys.clear();
+        })?;
         audit::note("factor.disable", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.begin_anew(login, who)
     }
@@ -157,9 +172,9 @@ impl Auth {
     /// B8: a fresh proof for one thing (`what` names action and target). Proof is a code; the password of a user without a factor.
     pub fn step_up(&self, login: &Login, proof: &Secret, what: &str, who: &Who<'_>) -> Result<(), Refusal> {
         let user = self.whole(login)?;
-        match user.factor {
-            Some(_) => self.spend_code(login, &user, proof, who)?,
-            None => self.spend_password(&user, proof, who)?,
+        match user.has_factor() {
+            true => self.spend_code(login, &user, proof, who)?,
+            false => self.spend_password(&user, proof, who)?,
         }
         login.grant(what.to_owned(), who.now.since_boot);
         audit::note("stepup", &[("user", &user.name), ("what", what)]);
@@ -181,14 +196,14 @@ impl Auth {
     // ---- codes ----
 
     /// The user of a sign-in that owes its second factor.
-    fn owing(&self, login: &Login) -> Result<User, Refusal> {
+    pub(super) fn owing(&self, login: &Login) -> Result<User, Refusal> {
         match login.stage() {
             Stage::Factor => self.user(login.user),
             _ => Err(Refusal::NotNow(WRONG_STEP)),
         }
     }
 
-    fn whole(&self, login: &Login) -> Result<User, Refusal> {
+    pub(super) fn whole(&self, login: &Login) -> Result<User, Refusal> {
         match login.stage() {
             Stage::Full => self.user(login.user),
             _ => Err(Refusal::NotNow(WRONG_STEP)),
@@ -197,8 +212,12 @@ impl Auth {
 
     /// Counts by address (E6) and by account (B7), and takes each code once: the step is on the disk before anything follows from it,
     /// so that a restart forgets none (B3).
-    fn spend_code(&self, login: &Login, user: &User, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
-        let sealed = user.factor.as_ref().ok_or(Refusal::NotNow(NO_FACTOR))?;
+    pub(super) fn spend_code(&self, login: &Login, user: &User, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+        if login.take_proof(code, who.now.since_boot) {
+            return Ok(());
+        }
+        let none = if user.has_factor() { NO_APP } else { NO_FACTOR };
+        let sealed = user.factor.as_ref().ok_or(Refusal::NotNow(none))?;
         if !who.now.is_plausible() {
             return Err(Refusal::NotNow(CLOCK));
         }
@@ -230,7 +249,7 @@ impl Auth {
     }
 
     /// The next session of this sign-in, in place of this one.
-    fn go_on(&self, login: &Login, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+    pub(super) fn go_on(&self, login: &Login, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.user(login.user)?;
         let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
         self.logins.end_where(|other| other.id == login.id);

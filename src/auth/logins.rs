@@ -2,7 +2,7 @@
 
 use crate::clock::{Instant, Seconds};
 use crate::limits;
-use crate::random::Id;
+use crate::random::{self, Id};
 use crate::secret::Secret;
 use crate::store::{Role, User};
 use crate::vault::DataKey;
@@ -70,6 +70,10 @@ pub struct Login {
     data_key: Mutex<Option<DataKey>>,
     /// The factor that is being set up, and since when.
     pending: Mutex<Option<(Secret, Instant)>>,
+    /// What an authenticator was asked, since when. One at a time, and for one answer.
+    challenge: Mutex<Option<([u8; 32], Instant)>>,
+    /// The hash of what stands for a code that a passkey has proven, and since when.
+    proof: Mutex<Option<([u8; 32], Instant)>>,
     /// What a fresh code was given for, and when (B8). One at a time.
     step_up: Mutex<Option<(String, Instant)>>,
 }
@@ -123,6 +127,8 @@ impl Login {
         lock(&self.data_key).take();
         lock(&self.pending).take();
         lock(&self.step_up).take();
+        lock(&self.challenge).take();
+        lock(&self.proof).take();
     }
 
     pub(super) fn set_pending(&self, secret: Secret, now: Instant) {
@@ -143,6 +149,35 @@ impl Login {
     pub(super) fn take_grant(&self, what: &str, now: Instant) -> bool {
         let grant = lock(&self.step_up).take();
         grant.is_some_and(|(given, at)| given == what && now.saturating_duration_since(at) < limits::STEP_UP)
+    }
+
+    /// B9: random, and this session's alone.
+    pub(super) fn ask(&self, now: Instant) -> [u8; 32] {
+        let challenge = random::bytes();
+        *lock(&self.challenge) = Some((challenge, now));
+        challenge
+    }
+
+    /// Used up, whatever the answer to it is worth.
+    pub(super) fn take_challenge(&self, now: Instant) -> Option<[u8; 32]> {
+        let asked = lock(&self.challenge).take();
+        asked.filter(|(_, at)| now.saturating_duration_since(*at) < limits::HALF_LOGIN).map(|(challenge, _)| challenge)
+    }
+
+    /// What stands for a one-time code, once, within five minutes.
+    pub(super) fn give_proof(&self, now: Instant) -> String {
+        let token = super::token();
+        *lock(&self.proof) = Some((hash(&token), now));
+        token
+    }
+
+    /// Used up only if it was meant: a mistyped code leaves it.
+    pub(super) fn take_proof(&self, given: &Secret, now: Instant) -> bool {
+        let given: [u8; 32] = Sha256::digest(given.expose()).into();
+        let good = |(hash, at): &mut ([u8; 32], Instant)| {
+            now.saturating_duration_since(*at) < limits::STEP_UP && bool::from(hash.ct_eq(&given))
+        };
+        lock(&self.proof).take_if(good).is_some()
     }
 
     /// The key moves to the session that follows this one.
@@ -199,6 +234,8 @@ impl Logins {
             data_key: Mutex::new(Some(data_key)),
             pending: Mutex::new(None),
             step_up: Mutex::new(None),
+            challenge: Mutex::new(None),
+            proof: Mutex::new(None),
         });
         let mut logins = lock(&self.by_cookie);
         logins.insert(hash(&cookie), login.clone());
@@ -397,7 +434,17 @@ mod tests {
         assert!(!login.take_grant("backup all", now + limits::STEP_UP));
         login.set_pending("s".into(), now);
         assert!(login.pending(now).is_some() && login.pending(now + limits::HALF_LOGIN).is_none());
+        let asked = login.ask(now);
+        assert_eq!((login.take_challenge(now), login.take_challenge(now)), (Some(asked), None), "one answer");
+        login.ask(now);
+        assert_eq!(login.take_challenge(now + limits::HALF_LOGIN), None, "soon");
+        assert_ne!(login.ask(now), login.ask(now));
+        let proof: Secret = login.give_proof(now).into();
+        assert!(!login.take_proof(&"123456".into(), now) && !login.take_proof(&proof, now + limits::STEP_UP));
+        assert!(login.take_proof(&proof, now) && !login.take_proof(&proof, now));
+        login.ask(now);
+        login.give_proof(now);
         logins.end_where(|_| true);
-        assert!(login.pending(now).is_none());
+        assert!(login.pending(now).is_none() && login.take_challenge(now).is_none());
     }
 }

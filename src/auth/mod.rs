@@ -3,6 +3,7 @@
 //! Every way in walks the same path, so that none can forget a step: [`Limiter::admit`] -> the account -> [`Hasher`] (the same work
 //! whoever it is) -> [`Lockout`] -> a session. Nobody is told which of these said no.
 
+mod cbor;
 mod claim;
 mod factor;
 mod hashing;
@@ -11,11 +12,13 @@ mod limiter;
 mod lockout;
 pub mod logins;
 mod names;
+mod passkeys;
 mod passwords;
 mod people;
 mod recovery;
 mod tickets;
 mod totp;
+pub mod webauthn;
 
 use crate::audit;
 use crate::clock::{Instant, Now, Seconds};
@@ -45,6 +48,7 @@ use subtle::ConstantTimeEq;
 use tickets::Tickets;
 
 pub use factor::{Enrolled, Enrolment};
+pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
 pub use people::Vault;
 
 /// The name of the way into the data key that a password is.
@@ -284,6 +288,7 @@ impl Auth {
             locked_until: None,
             factor: None,
             last_step: 0,
+            passkeys: Vec::new(),
             recovery: Vec::new(),
             reset: None,
             notices: Vec::new(),
@@ -339,10 +344,10 @@ impl Auth {
     }
 
     fn stage_after_password(&self, user: &User) -> Stage {
-        match (&user.factor, self.factor) {
-            (Some(_), _) => Stage::Factor,
-            (None, Policy::Required) => Stage::Enrol,
-            (None, Policy::Optional) => Stage::Full,
+        match (user.has_factor(), self.factor) {
+            (true, _) => Stage::Factor,
+            (false, Policy::Required) => Stage::Enrol,
+            (false, Policy::Optional) => Stage::Full,
         }
     }
 
@@ -580,7 +585,9 @@ impl Auth {
 
 /// What a sign-in was decided by.
 fn is_same_standing(then: &User, now: &User) -> bool {
-    !now.disabled && then.role == now.role && then.verifier == now.verifier && then.factor == now.factor
+    let keys = |user: &User| user.passkeys.iter().map(|key| key.id).collect::<Vec<_>>();
+    let factors = then.factor == now.factor && keys(then) == keys(now);
+    !now.disabled && then.role == now.role && then.verifier == now.verifier && factors
 }
 
 fn lock_with(user: &mut User, verifier: &Verifier, sealed: Sealed) {

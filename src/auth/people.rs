@@ -100,6 +100,7 @@ impl Auth {
     pub fn reset_factor(&self, id: Id, now: &Now) -> Result<(), Refusal> {
         self.change(id, |user| {
             user.factor = None;
+            user.passkeys.clear();
             notify(user, "factor-reset", now.calendar);
         })
     }
@@ -209,5 +210,6 @@ impl Auth {
 /// Everything that the old data key had sealed.
 fn forget_old_key(user: &mut User) {
     user.factor = None;
+    user.passkeys.clear();
     recovery::forget_all(user);
 }

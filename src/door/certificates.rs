@@ -12,7 +12,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType, date_time_ymd,
 };
-use rustls::crypto::ring;
+use rustls::crypto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -201,7 +201,7 @@ pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
         return Err(format!("{}: there is no certificate in it", chain.display()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
-    CertifiedKey::from_der(certificates, private, &ring::default_provider())
+    CertifiedKey::from_der(certificates, private, &crypto::ring::default_provider())
         .map_err(|error| format!("{} and {} do not go together: {error}", chain.display(), key.display()))
 }
 

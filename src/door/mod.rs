@@ -19,7 +19,7 @@ use admission::{Admission, Limits, Place};
 use certificates::OwnCertificates;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustls::crypto::ring;
+use rustls::crypto;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
@@ -331,7 +331,7 @@ fn accept(listener: &TcpListener) -> Option<TcpStream> {
 }
 
 fn tls_config(certificate: Arc<Certificate>) -> Result<ServerConfig, String> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| error.to_string())?
         .with_no_client_auth()

@@ -38,6 +38,9 @@ pub struct User {
     pub factor: Option<Sealed>,
     #[serde(default)]
     pub last_step: u64,
+    /// Other second factors (B9).
+    #[serde(default)]
+    pub passkeys: Vec<Passkey>,
     /// Hashes of recovery codes not used yet.
     #[serde(default)]
     pub recovery: Vec<String>,
@@ -47,6 +50,23 @@ pub struct User {
     /// What the user has to be told at the next sign-in.
     #[serde(default)]
     pub notices: Vec<String>,
+}
+
+impl User {
+    /// Does a sign-in of this user have a second step?
+    pub fn has_factor(&self) -> bool {
+        self.factor.is_some() || !self.passkeys.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    pub id: Id,
+    pub label: String,
+    pub created: Seconds,
+    pub last_used: Option<Seconds>,
+    /// Host name, credential id, public key and counter, under the data key: whoever can write the disk cannot plant one.
+    pub sealed: Sealed,
 }
 
 /// A reset token that was not used yet.

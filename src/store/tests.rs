@@ -28,6 +28,7 @@ fn user(name: &str) -> User {
         locked_until: None,
         factor: None,
         last_step: 0,
+        passkeys: Vec::new(),
         recovery: Vec::new(),
         reset: None,
         notices: Vec::new(),

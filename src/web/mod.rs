@@ -273,6 +273,7 @@ impl Connection<'_> {
         let body = self.read_body(head.length as usize)?;
         let request = api::Request {
             id,
+            host: &head.host,
             query: &head.query,
             body: &body,
             login,

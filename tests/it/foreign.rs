@@ -3,6 +3,7 @@
 //! Nothing here names a route. They come from the program's table, bodies from docs/openapi.json, ids from the lists of whoever owns
 //! them; so a new route is tried as soon as it is there, and fails here if nobody has anything for it to hide.
 
+use crate::passkeys::give_one;
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::proxy::closed_port;
 use crate::world::{ADA, claimed};
@@ -27,6 +28,7 @@ fn fill(user: &mut Browser) {
     user.start_session(&target).expect(201);
     user.add_host(&target);
     user.add_password("the password of a router");
+    give_one(user);
 }
 
 /// `/api/hosts/{id}/…`: what kind of thing the id is of.

@@ -25,6 +25,7 @@ mod hosts;
 mod limited;
 mod memory;
 mod metrics;
+mod passkeys;
 mod paste;
 mod people;
 mod power_cut;

@@ -17,6 +17,8 @@ export interface State {
   csrf: string | null;
   /** `full`, or what a half sign-in owes: `factor`, `enrol` or `recovered`. */
   stage: string | null;
+  /** At stage `factor`: `code`, `passkey`, or both. */
+  factors: string[] | null;
   /** Must everybody have a second factor? */
   factor_required: boolean;
   limits: { terminals_per_user: number; password_min: number; password_max: number; ring_bytes: number };

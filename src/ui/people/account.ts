@@ -3,14 +3,16 @@
 import { ApiError, api } from '../base/api';
 import { confirmDanger, openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
+import { field } from '../base/forms';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { agoText, countText, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
 import { sent } from '../start/keys';
-import { type AuditEvent, type Enrolment, type Factor, type Login, box } from './box';
+import { type AuditEvent, type Enrolment, type Factor, type Login, type Passkey, box } from './box';
 import { deviceName } from './device';
-import { codeField, fetched, isCode, said, showCodes, timeText, wordText } from './parts';
+import { hindrance, makePasskey } from './passkey';
+import { codeField, fetched, isCode, proofField, said, showCodes, timeText, wordText } from './parts';
 import { scan } from './stage';
 
 export async function openAccount(): Promise<void> {
@@ -24,10 +26,12 @@ async function show(name: string, role: string): Promise<void> {
   const logins = fetched(box.logins, (all, refresh) => loginList(all, refresh));
   const again = (): void => {
     factor.refresh();
+    passkeys.refresh();
     logins.refresh();
     activity.refresh();
   };
   const factor = fetched(box.factor, (one) => factorCard(one, name, again));
+  const passkeys = fetched(box.passkeys, (all) => passkeyList(all, name, again));
   const activity = fetched(box.activity, activityList);
   const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword().then(again) } }, icon('lock'), t('people.password.change'));
   const body = h(
@@ -36,6 +40,7 @@ async function show(name: string, role: string): Promise<void> {
     h('p', { class: 'dialog-lead' }, t('people.account.lead', { name, role: wordText('people.role', role) })),
     section('people.password', change),
     section('people.factor', factor.root),
+    section('people.passkeys', passkeys.root),
     section('people.logins', logins.root),
     section('people.activity', activity.root),
   );
@@ -57,9 +62,9 @@ function factorCard(one: Factor, name: string, again: () => void): HTMLElement {
   return h(
     'div',
     { class: 'factor' },
-    h('p', {}, badge('on'), ' ', t('people.factor.have')),
+    h('p', {}, badge('on'), ' ', t(one.app ? 'people.factor.have' : 'people.factor.have.passkey')),
     h('p', { class: low ? 'low' : 'hint' }, low ? icon('warn') : null, countText('people.factor.left', one.recovery_left)),
-    h('div', { class: 'toolbar' }, button('people.factor.renew', '', () => renewCodes(name)), button('people.factor.move', '', () => enrol(name, true)), one.required ? null : button('people.factor.disable', 'quiet', disable)),
+    h('div', { class: 'toolbar' }, button('people.factor.renew', '', () => renewCodes(name)), button(one.app ? 'people.factor.move' : 'people.factor.app', '', () => enrol(name, true)), one.required ? null : button('people.factor.disable', 'quiet', disable)),
   );
 }
 
@@ -68,8 +73,7 @@ function badge(state: 'on' | 'off'): HTMLElement {
 }
 
 /** Asks for a code and does something with it; false: thought better of it. */
-async function withCode(title: string, lead: string | HTMLElement, action: string, danger: boolean, deed: (code: string) => Promise<unknown>): Promise<boolean> {
-  const code = codeField(t('people.code'));
+async function withCode(title: string, lead: string | HTMLElement, action: string, danger: boolean, deed: (code: string) => Promise<unknown>, code = codeField(t('people.code'))): Promise<boolean> {
   const form = h('form', { class: 'form' }, typeof lead === 'string' ? h('p', { class: 'dialog-lead' }, lead) : lead, code.root);
   const submit = (): boolean | Promise<boolean> => {
     code.setError(isCode(code.value) ? null : t('people.code.bad'));
@@ -90,7 +94,7 @@ function atField(error: unknown): never {
 async function enrol(name: string, moving: boolean): Promise<void> {
   let enrolment: Enrolment | null = null;
   const begin = async (code?: string): Promise<void> => void (enrolment = await box.begin(code));
-  if (moving) await withCode(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin);
+  if (moving) await withCode(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin, proofField(await box.factor()));
   else await begin();
   if (!enrolment) return;
   let codes: string[] = [];
@@ -101,11 +105,57 @@ async function enrol(name: string, moving: boolean): Promise<void> {
 async function renewCodes(name: string): Promise<void> {
   let codes: string[] = [];
   const renew = async (code: string): Promise<void> => void (codes = await box.renewCodes(code));
-  if (await withCode(t('people.factor.renew'), t('people.factor.renew.text'), t('people.factor.renew'), false, renew)) await showCodes(codes, name);
+  if (await withCode(t('people.factor.renew'), t('people.factor.renew.text'), t('people.factor.renew'), false, renew, proofField(await box.factor()))) await showCodes(codes, name);
 }
 
 async function disable(): Promise<void> {
-  if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable)) said(t('people.factor.disabled'));
+  if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable, proofField(await box.factor()))) said(t('people.factor.disabled'));
+}
+
+// ---- passkeys ----
+
+function passkeyList(all: Passkey[], name: string, again: () => void): HTMLElement {
+  const why = hindrance();
+  const add = h('button', { type: 'button', class: 'button', disabled: why !== null, on: { click: () => void orToast(() => addPasskey(name)).then(again) } }, icon('plus'), t('people.passkey.add'));
+  const rows = all.map((one) => {
+    const used = one.last_used === null ? t('people.passkey.unused') : t('people.logins.used', { ago: agoText(one.last_used) });
+    const remove = iconButton('trash', t('people.passkey.remove', { label: one.label }), () => void removePasskey(one).then((done) => done && again()));
+    return h(
+      'li',
+      { class: 'list-row key-row' },
+      h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('key')),
+      h('div', { class: 'row-text' }, h('div', { class: 'row-title' }, one.label), h('div', { class: 'row-sub' }, h('span', {}, one.host), h('span', {}, used))),
+      remove,
+    );
+  });
+  return h('div', { class: 'factor' }, rows.length === 0 ? h('p', { class: 'hint' }, t('people.passkey.none')) : h('ul', { class: 'rows' }, ...rows), why === null ? null : h('p', { class: 'hint' }, why), h('div', { class: 'toolbar' }, add));
+}
+
+async function addPasskey(name: string): Promise<void> {
+  const factor = await box.factor();
+  const label = field({ label: t('people.passkey.label'), name: 'label', value: deviceName(navigator.userAgent), required: true, autocomplete: 'off' });
+  const proof = factor.enrolled ? proofField(factor) : null;
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('people.passkey.add.text')), label.root, proof?.root ?? null);
+  let codes: string[] | undefined;
+  const submit = (): boolean | Promise<boolean> => {
+    if (proof && !isCode(proof.value)) {
+      proof.setError(t('people.code.bad'));
+      return false;
+    }
+    return sent(form, async () => {
+      const made = await makePasskey(await box.wishPasskey(proof?.value).catch(atField));
+      codes = (await box.addPasskey(label.value.trim(), made)).recovery_codes;
+      said(t('people.passkey.added', { label: label.value.trim() }));
+    });
+  };
+  await openDialog({ title: t('people.passkey.add'), body: form, actions: [{ label: t('start.cancel') }, { label: t('people.passkey.add.do'), kind: 'primary', value: 'done', submit }] });
+  if (codes) await showCodes(codes, name);
+}
+
+async function removePasskey(one: Passkey): Promise<boolean> {
+  if (!(await confirmDanger({ title: t('people.passkey.remove', { label: one.label }), text: t('people.passkey.remove.text'), action: t('start.delete') }))) return false;
+  await orToast(() => box.removePasskey(one.id));
+  return true;
 }
 
 // ---- sign-ins and activity ----

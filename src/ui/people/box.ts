@@ -19,8 +19,46 @@ export interface Enrolment {
 
 export interface Factor {
   enrolled: boolean;
+  /** An app that shows codes. */
+  app: boolean;
+  passkeys: number;
   required: boolean;
   recovery_left: number;
+}
+
+export interface Passkey {
+  id: string;
+  label: string;
+  host: string;
+  created: number;
+  last_used: number | null;
+}
+
+export interface PasskeyWish {
+  challenge: string;
+  rp_id: string;
+  user_handle: string;
+  name: string;
+  algorithms: number[];
+  exclude: string[];
+}
+
+export interface PasskeyMade {
+  client_data: string;
+  attestation: string;
+}
+
+export interface Offer {
+  challenge: string;
+  rp_id: string;
+  credentials: string[];
+}
+
+export interface PasskeyAnswer {
+  credential: string;
+  client_data: string;
+  authenticator_data: string;
+  signature: string;
 }
 
 export interface Login {
@@ -75,6 +113,13 @@ export const box = {
   recover: (code: string): Promise<Step> => api.post('/api/factor/recover', { code }),
   begin: (code?: string): Promise<Enrolment> => api.post('/api/factor/begin', code === undefined ? {} : { code }),
   finish: (code: string): Promise<Step & { recovery_codes: string[] }> => api.post('/api/factor/finish', { code }),
+  offerPasskeys: (): Promise<Offer> => api.post('/api/factor/passkey/begin', {}),
+  verifyPasskey: (answer: PasskeyAnswer): Promise<Step> => api.post('/api/factor/passkey/verify', answer),
+  provePasskey: async (answer: PasskeyAnswer): Promise<string> => (await api.post<{ code: string }>('/api/factor/passkey/prove', answer)).code,
+  wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
+  addPasskey: (label: string, made: PasskeyMade): Promise<{ id: string; recovery_codes?: string[] }> => api.post('/api/passkeys', { label, ...made }),
+  passkeys: async (): Promise<Passkey[]> => (await api.get<{ passkeys: Passkey[] }>('/api/passkeys')).passkeys,
+  removePasskey: (id: string): Promise<void> => api.del(`/api/passkeys/${id}`),
   factor: (): Promise<Factor> => api.get('/api/factor'),
   disable: (code: string): Promise<Step> => api.post('/api/factor/disable', { code }),
   renewCodes: async (code: string): Promise<string[]> => (await api.post<{ recovery_codes: string[] }>('/api/factor/codes', { code })).recovery_codes,

@@ -9,7 +9,8 @@ import { t } from '../base/text';
 import { copyText, failingCard, skeleton } from '../start/common';
 import { passwordField } from '../start/entry';
 import { sent } from '../start/keys';
-import { box } from './box';
+import { type Factor, box } from './box';
+import { passkeyProof } from './passkey';
 import { qrCode } from './qr';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -23,6 +24,34 @@ export function codeField(label: string, hint?: string): Field {
   return made;
 }
 
+/** A code, or a button that does as well for who has passkeys; with passkeys alone, the button. The code of a passkey is long. */
+export function proofField(factor: Factor): Field {
+  const code = codeField(t('people.code'));
+  if (factor.passkeys === 0) return code;
+  let stood = '';
+  const error = h('p', { class: 'field-error', role: 'alert' });
+  const take = async (): Promise<void> => {
+    error.textContent = '';
+    try {
+      stood = await passkeyProof();
+      use.closest('dialog')?.querySelector<HTMLElement>('.dialog-actions .button:last-child')?.click();
+    } catch (problem) {
+      if (!(problem instanceof ApiError)) throw problem;
+      error.textContent = `${problem.message} ${problem.remedy}`;
+    }
+  };
+  const use = h('button', { type: 'button', class: 'button', on: { click: () => void take() } }, icon('key'), t('people.passkey.use'));
+  code.input.addEventListener('input', () => (stood = ''));
+  return {
+    root: h('div', { class: 'proof', 'data-field': factor.app ? null : 'code' }, factor.app ? code.root : null, use, error),
+    input: factor.app ? code.input : (use as HTMLInputElement),
+    setError: (text) => (factor.app ? code.setError(text) : void (error.textContent = text ?? '')),
+    get value() {
+      return stood === '' ? code.value : stood;
+    },
+  };
+}
+
 export function recoveryField(): Field {
   const made = field({ label: t('people.recovery.label'), name: 'recovery_code', autocomplete: 'off', required: true, hint: t('people.recovery.hint') });
   made.input.classList.add('code-input');
@@ -32,7 +61,7 @@ export function recoveryField(): Field {
 }
 
 export function isCode(text: string): boolean {
-  return /^\d{6}$/.test(text.replaceAll(/\s/g, ''));
+  return /^\d{6}$|^[\w-]{43}$/.test(text.replaceAll(/\s/g, ''));
 }
 
 /** Dark on white in every theme: some cameras do not read it the other way round. */
@@ -106,8 +135,9 @@ export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () =
 
 /** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */
 export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>): Promise<{ done: T } | null> {
-  const { enrolled } = await box.factor();
-  const proof = enrolled ? codeField(t('people.code')) : passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
+  const factor = await box.factor();
+  const { enrolled } = factor;
+  const proof = enrolled ? proofField(factor) : passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
   const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), proof.root);
   let done: { done: T } | null = null;
   const submit = async (): Promise<boolean> => {

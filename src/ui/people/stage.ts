@@ -8,11 +8,13 @@ import type { State } from '../base/types';
 import { busy, clockWarning, entryFrame, retryAfter, waitOut } from '../start/entry';
 import { copyBox } from '../start/common';
 import { type Enrolment, box } from './box';
+import { deviceName } from './device';
+import { allowed, hindrance, makePasskey, signInWithPasskey } from './passkey';
 import { codeField, isCode, qrPicture, recoveryCodes, recoveryField } from './parts';
 
 /** Shows the step that a half sign-in owes; `done` when it is taken, or given up. */
 export function showStage(root: HTMLElement, state: State, done: () => void): void {
-  if (state.stage === 'factor') askCode(root, state, done);
+  if (state.stage === 'factor') askFactor(root, state, done);
   else void showEnrol(root, state, done);
 }
 
@@ -70,6 +72,46 @@ function codeProblem(text: string): string | null {
   return isCode(text) ? null : t('people.code.bad');
 }
 
+function askFactor(root: HTMLElement, state: State, done: () => void): void {
+  if (state.factors?.includes('code') ?? true) askCode(root, state, done);
+  else askPasskey(root, state, done);
+}
+
+/** Without an app: the button, and why it may not work. The browser wants a press of a button before it asks. */
+function askPasskey(root: HTMLElement, state: State, done: () => void): void {
+  const why = hindrance();
+  const button = h('button', { type: 'submit', class: 'button primary wide', disabled: why !== null }, icon('key'), t('people.passkey.use')) as HTMLButtonElement;
+  const form = h('form', { class: 'entry-form', method: 'post' }, why === null ? null : h('p', { class: 'alert warn', role: 'status' }, why), button, other(t('people.step.recovery'), () => askRecovery(root, state, done))) as HTMLFormElement;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (!button.disabled) void takePasskey(form, button, signInWithPasskey, done);
+  });
+  const out = h('button', { type: 'button', class: 'link-button', on: { click: () => void giveUp(done) } }, t('people.step.out', { name: state.user?.name ?? '' }));
+  clear(root);
+  root.append(entryFrame({ title: t('people.step.title'), lead: t('people.passkey.lead'), form, notes: [h('p', { class: 'entry-other' }, out)] }));
+  button.focus();
+}
+
+async function takePasskey(form: HTMLElement, button: HTMLButtonElement, run: () => Promise<void>, done: () => void): Promise<void> {
+  showProblem(form, null);
+  try {
+    await busy(button, run);
+    done();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code === 'not_signed_in') return done();
+    showProblem(form, error);
+    if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
+  }
+}
+
+/** Beside the field of a code. */
+function passkeyButton(label: string, run: () => Promise<void>, done: () => void): HTMLElement {
+  const button = h('button', { type: 'button', class: 'button wide' }, icon('key'), label) as HTMLButtonElement;
+  button.addEventListener('click', () => void takePasskey(button.form ?? button, button, run, done));
+  return button;
+}
+
 function askCode(root: HTMLElement, state: State, done: () => void): void {
   const code = codeField(t('people.code'));
   show(root, state, done, {
@@ -78,7 +120,10 @@ function askCode(root: HTMLElement, state: State, done: () => void): void {
       await box.verify(text);
       done();
     },
-    below: [other(t('people.step.recovery'), () => askRecovery(root, state, done))],
+    below: [
+      ...(state.factors?.includes('passkey') ? [passkeyButton(t('people.passkey.use'), signInWithPasskey, done)] : []),
+      other(t('people.step.recovery'), () => askRecovery(root, state, done)),
+    ],
   });
   // Six digits are a whole code: pasted or filled in by the phone, nothing is left to press.
   code.input.addEventListener('input', () => isCode(code.value) && code.input.form?.requestSubmit());
@@ -92,7 +137,7 @@ function askRecovery(root: HTMLElement, state: State, done: () => void): void {
       await box.recover(text);
       done();
     },
-    below: [other(t('people.recovery.back'), () => askCode(root, state, done))],
+    below: [other(t('people.recovery.back'), () => askFactor(root, state, done))],
   });
 }
 
@@ -105,8 +150,15 @@ async function showEnrol(root: HTMLElement, state: State, done: () => void): Pro
       const { recovery_codes: codes } = await box.finish(text);
       showCodesPage(root, codes, state.user?.name ?? '', done);
     },
-    below: [],
+    below: [passkeyButton(t('people.passkey.instead'), addFirst, () => showCodesPage(root, codes, state.user?.name ?? '', done))],
   });
+  let codes: string[] = [];
+
+  async function addFirst(): Promise<void> {
+    allowed();
+    const made = await makePasskey(await box.wishPasskey());
+    codes = (await box.addPasskey(deviceName(navigator.userAgent), made)).recovery_codes ?? [];
+  }
 }
 
 /** What to scan, and the same as text for who cannot. */

@@ -11,6 +11,8 @@ use std::time::Instant;
 pub struct Browser {
     pub address: SocketAddr,
     pub fingerprint: String,
+    /// The host name it says that it came by, instead of the address.
+    pub name: Option<String>,
     /// `name=value`, as it is sent back.
     pub cookie: Option<String>,
     pub csrf: Option<String>,
@@ -23,6 +25,7 @@ impl Clone for Browser {
         Browser {
             address: self.address,
             fingerprint: self.fingerprint.clone(),
+            name: self.name.clone(),
             cookie: self.cookie.clone(),
             csrf: self.csrf.clone(),
             connection: None,
@@ -71,11 +74,15 @@ pub struct Target<'a> {
 
 impl Browser {
     pub fn new(address: SocketAddr, fingerprint: &str) -> Browser {
-        Browser { address, fingerprint: fingerprint.into(), cookie: None, csrf: None, connection: None }
+        Browser { address, fingerprint: fingerprint.into(), name: None, cookie: None, csrf: None, connection: None }
     }
 
     pub fn origin(&self) -> String {
-        format!("https://{}", self.address)
+        format!("https://{}", self.host())
+    }
+
+    fn host(&self) -> String {
+        self.name.as_ref().map_or(self.address.to_string(), |name| format!("{name}:{}", self.address.port()))
     }
 
     // ---- requests ----
@@ -98,7 +105,7 @@ impl Browser {
 
     /// As the page sends it: with Origin and CSRF token wherever something changes.
     pub fn request(&mut self, method: &str, path: &str, body: Option<Value>) -> Reply {
-        let mut headers = vec![("Host".to_string(), self.address.to_string())];
+        let mut headers = vec![("Host".to_string(), self.host())];
         if method != "GET" && method != "HEAD" {
             headers.push(("Origin".into(), self.origin()));
             headers.extend(self.csrf.clone().map(|csrf| ("X-Footbridge-Csrf".into(), csrf)));
@@ -117,7 +124,7 @@ impl Browser {
     pub fn try_post(&self, path: &str, body: &Value) -> std::io::Result<Reply> {
         let body = body.to_string().into_bytes();
         let headers = [
-            ("Host", self.address.to_string()),
+            ("Host", self.host()),
             ("Origin", self.origin()),
             ("X-Footbridge-Csrf", self.csrf.clone().unwrap_or_default()),
             ("Cookie", self.cookie.clone().unwrap_or_default()),
@@ -238,7 +245,7 @@ impl Browser {
     /// An upgrade request with these headers besides those of RFC 6455; the answer, and the stream for what follows.
     pub fn upgrade(&self, path: &str, headers: &[(&str, &str)]) -> (Reply, Tls) {
         let mut all = vec![
-            ("Host".to_string(), self.address.to_string()),
+            ("Host".to_string(), self.host()),
             ("Upgrade".into(), "websocket".into()),
             ("Connection".into(), "Upgrade".into()),
             ("Sec-WebSocket-Version".into(), "13".into()),
