@@ -6,7 +6,7 @@ use std::time::Duration;
 
 // ---- door ----
 
-/// Connections at once. 24 KiB each when idle (FACTS: measured), so 12 MB at the worst.
+/// Connections at once. 24 KiB each when idle (measured: docs/LESSONS.md), so 12 MB at the worst.
 pub const CONNECTIONS: usize = 512;
 /// Of these, from one address: a household behind one router, each browser holding six.
 pub const CONNECTIONS_PER_ADDRESS: usize = 128;
@@ -16,7 +16,7 @@ pub const CONNECTIONS_ANONYMOUS: usize = 256;
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// After an accept error (EMFILE, ENFILE, ENOMEM): give the other threads time to close something.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Stack of a connection's thread. Release builds pass with 32 KiB (FACTS); debug frames are several times bigger. Only touched
+/// Stack of a connection's thread. Release builds were seen to pass with 32 KiB; debug frames are several times bigger. Only touched
 /// pages are paid for.
 pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
 /// Sessions that a browser may resume with one round trip less, some 300 bytes each.

@@ -2,7 +2,6 @@
 
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::logins::Login;
-use crate::random::Id;
 use crate::ssh::known_hosts;
 use crate::store::KnownHostKey;
 use crate::{audit, clock::Seconds};
@@ -49,14 +48,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 
 fn pasted(text: &str, login: &Login, now: Seconds) -> (Vec<KnownHostKey>, Vec<Value>) {
     let (lines, skipped) = known_hosts::parse(text);
-    let record = |line: known_hosts::Line| KnownHostKey {
-        id: Id::random(),
-        user: Some(login.user),
-        address: line.address.to_lowercase(),
-        port: line.port,
-        algorithm: Some(line.algorithm),
-        fingerprint: line.fingerprint,
-        added: now,
+    let record = |line: known_hosts::Line| {
+        KnownHostKey::new(Some(login.user), &line.address, line.port, Some(line.algorithm), line.fingerprint, now)
     };
     let skipped = skipped.into_iter().map(|skipped| json!({"line": skipped.line, "why": skipped.why})).collect();
     (lines.into_iter().map(record).collect(), skipped)
@@ -78,8 +71,7 @@ fn pinned(
             "A fingerprint is SHA256: and 43 characters, as ssh-keygen -lf prints it.",
         ));
     }
-    let address = address.to_lowercase();
-    Ok(KnownHostKey { id: Id::random(), user: Some(login.user), address, port, algorithm: None, fingerprint, added })
+    Ok(KnownHostKey::new(Some(login.user), &address, port, None, fingerprint, added))
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

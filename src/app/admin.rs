@@ -393,18 +393,10 @@ fn hostkey_add(office: &Office, text: Option<Secret>) -> Told {
     let text = text.ok_or("a known_hosts file is needed")?;
     let (lines, skipped) = known_hosts::parse(text.expose_str().ok_or("the file is not UTF-8 text")?);
     let added = clock::today();
-    let keys: Vec<KnownHostKey> = lines
-        .into_iter()
-        .map(|line| KnownHostKey {
-            id: Id::random(),
-            user: None,
-            address: line.address.to_lowercase(),
-            port: line.port,
-            algorithm: Some(line.algorithm),
-            fingerprint: line.fingerprint,
-            added,
-        })
-        .collect();
+    let record = |line: known_hosts::Line| {
+        KnownHostKey::new(None, &line.address, line.port, Some(line.algorithm), line.fingerprint, added)
+    };
+    let keys: Vec<KnownHostKey> = lines.into_iter().map(record).collect();
     let new = office.store.add_host_keys(&keys).map_err(failed)?;
     audit::note("cli.hostkey.add", &[("count", &new.to_string())]);
     let mut told = format!("{new} host keys pinned for everybody\n");

@@ -77,15 +77,8 @@ impl Trust {
     /// Writes the key down. False (and no connection) if it cannot be written: trust that is forgotten would be asked for again
     /// and again, and people would learn to click.
     pub fn remember(&self, to: &Destination, key: &HostKey, replace: bool) -> bool {
-        let record = KnownHostKey {
-            id: Id::random(),
-            user: Some(self.user),
-            address: to.host.to_lowercase(),
-            port: to.port,
-            algorithm: Some(key.algorithm.clone()),
-            fingerprint: key.fingerprint.clone(),
-            added: clock::today(),
-        };
+        let (algorithm, fingerprint) = (Some(key.algorithm.clone()), key.fingerprint.clone());
+        let record = KnownHostKey::new(Some(self.user), &to.host, to.port, algorithm, fingerprint, clock::today());
         let written =
             if replace { self.store.replace_host_key(&record) } else { self.store.add_host_keys(&[record]).map(drop) };
         let event = match (&written, replace) {

@@ -337,7 +337,7 @@ fn tls_config(certificate: Arc<Certificate>) -> Result<ServerConfig, String> {
         .with_no_client_auth()
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Without a ticket, Nagle and delayed ACKs add 45 ms to the first answer (FACTS); with more than one, memory.
+    // Without a ticket, Nagle and delayed ACKs were seen to add 45 ms to the first answer; with more than one, memory.
     config.send_tls13_tickets = 1;
     config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS);
     Ok(config)

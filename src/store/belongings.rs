@@ -1,6 +1,5 @@
 //! A user's hosts, credentials and preferences. The owner's id is in the key, so nobody else's can be reached by accident.
 
-use super::engine::Change;
 use super::table::{Plan, key};
 use super::{Credential, Host, Store, StoreError};
 use crate::clock::Seconds;
@@ -54,11 +53,7 @@ impl Store {
     pub fn delete_host(&self, user: Id, id: Id) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
-        if self.records.watch::<Host>(&mut plan, &key(HOST, &[user, id]))?.is_none() {
-            return Ok(false);
-        }
-        plan.changes.push(Change::Delete(key(HOST, &[user, id])));
-        self.records.commit(&plan)
+        Ok(self.records.remove::<Host>(&mut plan, key(HOST, &[user, id]))? && self.records.commit(&plan)?)
     }
 
     /// Notes that a terminal was opened. Written at most once a minute.
@@ -103,10 +98,9 @@ impl Store {
     pub fn delete_credential(&self, user: Id, id: Id) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
-        if self.records.watch::<Credential>(&mut plan, &key(CREDENTIAL, &[user, id]))?.is_none() {
+        if !self.records.remove::<Credential>(&mut plan, key(CREDENTIAL, &[user, id]))? {
             return Ok(false);
         }
-        plan.changes.push(Change::Delete(key(CREDENTIAL, &[user, id])));
         for mut host in self.hosts(user)?.into_iter().filter(|host| host.credential_id == Some(id)) {
             host.credential_id = None;
             self.records.put(&mut plan, key(HOST, &[user, host.id]), &host)?;

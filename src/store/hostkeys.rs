@@ -85,12 +85,8 @@ impl Store {
     /// `user` is the owner; none for a key of everybody's.
     pub fn delete_host_key(&self, user: Option<Id>, id: Id) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
-        let place = key(HOST_KEY, &[owner(user), id]);
         let mut plan = Plan::default();
-        if self.records.watch::<KnownHostKey>(&mut plan, &place)?.is_none() {
-            return Ok(false);
-        }
-        plan.changes.push(Change::Delete(place));
-        self.records.commit(&plan)
+        let place = key(HOST_KEY, &[owner(user), id]);
+        Ok(self.records.remove::<KnownHostKey>(&mut plan, place)? && self.records.commit(&plan)?)
     }
 }

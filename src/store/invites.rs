@@ -25,11 +25,7 @@ impl Store {
     pub fn delete_invite(&self, id: Id) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
-        if self.records.watch::<Invite>(&mut plan, &key(INVITE, &[id]))?.is_none() {
-            return Ok(false);
-        }
-        self.records.delete(&mut plan, key(INVITE, &[id]));
-        self.records.commit(&plan)
+        Ok(self.records.remove::<Invite>(&mut plan, key(INVITE, &[id]))? && self.records.commit(&plan)?)
     }
 
     /// The invitation goes and its user comes, in one transaction. False: it is used. [`StoreError::Exists`] if the name is taken,
@@ -37,10 +33,9 @@ impl Store {
     pub fn accept_invite(&self, id: Id, user: &User) -> Result<bool, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
-        if self.records.watch::<Invite>(&mut plan, &key(INVITE, &[id]))?.is_none() {
+        if !self.records.remove::<Invite>(&mut plan, key(INVITE, &[id]))? {
             return Ok(false);
         }
-        self.records.delete(&mut plan, key(INVITE, &[id]));
         self.insert_user_by(plan, user)?;
         Ok(true)
     }

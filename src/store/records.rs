@@ -145,3 +145,17 @@ pub struct KnownHostKey {
     pub fingerprint: String,
     pub added: Seconds,
 }
+
+impl KnownHostKey {
+    /// A new one: of `user`, or of everybody.
+    pub fn new(
+        user: Option<Id>,
+        address: &str,
+        port: u16,
+        algorithm: Option<String>,
+        fingerprint: String,
+        added: Seconds,
+    ) -> KnownHostKey {
+        KnownHostKey { id: Id::random(), user, address: address.to_lowercase(), port, algorithm, fingerprint, added }
+    }
+}

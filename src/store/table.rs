@@ -73,8 +73,20 @@ impl Records {
         Ok(())
     }
 
-    pub fn delete(&self, plan: &mut Plan, key: Vec<u8>) {
-        plan.changes.push(Change::Delete(key));
+    /// The record goes, if it is there as it is now. False: there is none.
+    pub fn remove<T: DeserializeOwned>(&self, plan: &mut Plan, key: Vec<u8>) -> Result<bool, StoreError> {
+        let there = self.watch::<T>(plan, &key)?.is_some();
+        if there {
+            plan.changes.push(Change::Delete(key));
+        }
+        Ok(there)
+    }
+
+    /// Whatever is in this part of a table goes.
+    pub fn remove_all(&self, plan: &mut Plan, prefix: &[u8]) -> Result<(), StoreError> {
+        let all = self.engine.range(prefix)?.into_iter();
+        plan.changes.extend(all.map(|(key, _)| Change::Delete(key)));
+        Ok(())
     }
 
     pub fn commit(&self, plan: &Plan) -> Result<bool, StoreError> {

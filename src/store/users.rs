@@ -84,8 +84,7 @@ impl Store {
         }
         (user.id, user.name) = (id, name);
         self.records.put(&mut plan, key(USER, &[id]), &user)?;
-        let own = self.records.engine.range(&key(CREDENTIAL, &[id]))?;
-        plan.changes.extend(own.into_iter().map(|(key, _)| Change::Delete(key)));
+        self.records.remove_all(&mut plan, &key(CREDENTIAL, &[id]))?;
         for mut host in self.hosts(id)?.into_iter().filter(|host| host.credential_id.is_some()) {
             host.credential_id = None;
             self.records.put(&mut plan, key(HOST, &[id, host.id]), &host)?;
@@ -101,8 +100,7 @@ impl Store {
         plan.changes.push(Change::Delete(name_key(&user.name)));
         plan.changes.push(Change::Delete(key(USER, &[id])));
         for table in BELONGINGS {
-            let own = self.records.engine.range(&key(table, &[id]))?;
-            plan.changes.extend(own.into_iter().map(|(key, _)| Change::Delete(key)));
+            self.records.remove_all(&mut plan, &key(table, &[id]))?;
         }
         self.records.commit(&plan)
     }

@@ -1,4 +1,4 @@
-//! The device key: 32 random bytes in a file outside the database (DESIGN.md, "Keys").
+//! The device key: 32 random bytes in a file outside the database (docs/FORMAT.md, "Keys").
 
 use super::{VaultError, derive};
 use crate::disk::Beside;

@@ -17,7 +17,7 @@ export interface Settings {
   pasteWarn: boolean;
   rightClick: 'menu' | 'paste' | 'copy-or-paste';
   screenReader: boolean;
-  /** Key bindings that differ from the defaults, by action (base/keys.ts). */
+  /** Key bindings that differ from the defaults, by action (work/chords.ts). */
   keys: Record<string, string>;
   /** Further keys of the phone's key bar. */
   extraKeys: string[];
@@ -30,7 +30,7 @@ export const DEFAULTS: Settings = {
 
 export const settings: Settings = { ...DEFAULTS };
 
-/** A drag of a slider or a divider is many changes and one write (K6: kind to the SD card). */
+/** A drag of a slider or a divider is many changes and one write: kind to the SD card. */
 const SAVE_AFTER_MS = 1500;
 const BEFORE_SIGN_IN = 'footbridge-look';
 
