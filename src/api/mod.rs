@@ -16,6 +16,7 @@ mod problem;
 pub mod sessions;
 mod state;
 mod users;
+mod backup;
 
 pub use problem::Problem;
 
@@ -25,6 +26,7 @@ use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits::{self, Counted};
 use crate::random::Id;
+use crate::secret::Secret;
 use crate::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +94,8 @@ pub struct Route {
     pub body_bytes: usize,
     /// What it is counted as (E): tries before the handler runs, failures within it.
     pub counted: &'static [Counted],
+    /// It changes who may do what: wants the single-use token of a form besides the session's own (D2).
+    pub form: bool,
     pub then: Then,
 }
 
@@ -106,6 +110,7 @@ pub enum Content {
     Nothing,
     Json(Vec<u8>),
     Pem(String),
+    Backup(Vec<u8>),
 }
 
 pub struct Answer {
@@ -183,7 +188,11 @@ pub struct Context {
     pub ca_pem: Option<String>,
     /// Where the audit is.
     pub audit: PathBuf,
+    /// Makes a backup under this passphrase. The room that knows how is above.
+    pub make_backup: MakeBackup,
 }
+
+pub type MakeBackup = Box<dyn Fn(&Secret) -> Result<Vec<u8>, String> + Send + Sync>;
 
 const fn route(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
     let body_bytes = match (method, access) {
@@ -191,7 +200,7 @@ const fn route(method: Method, path: &'static str, access: Access, handler: Hand
         (_, Access::Stranger) => limits::SIGN_IN_BODY_BYTES,
         _ => limits::BODY_BYTES,
     };
-    Route { method, path, access, body_bytes, counted: &[], then: Then::Answer(handler) }
+    Route { method, path, access, body_bytes, counted: &[], form: false, then: Then::Answer(handler) }
 }
 
 const fn small(mut route: Route) -> Route {
@@ -201,6 +210,11 @@ const fn small(mut route: Route) -> Route {
 
 const fn counted(counted: &'static [Counted], mut route: Route) -> Route {
     route.counted = counted;
+    route
+}
+
+const fn form(mut route: Route) -> Route {
+    route.form = true;
     route
 }
 
@@ -228,24 +242,29 @@ pub const ROUTES: &[Route] = &[
     counted(CODE, small(route(Post, "/api/factor/begin", Half, factor::begin))),
     counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/finish", Half, factor::finish))),
     route(Get, "/api/factor", User, factor::get),
-    counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable))),
-    counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes))),
+    form(counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable)))),
+    form(counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes)))),
     route(Get, "/api/logins", User, logins::list),
     route(Delete, "/api/logins/{id}", User, logins::end),
     route(Get, "/api/activity", User, logins::activity),
     route(Get, "/api/notices", User, logins::notices),
     small(route(Post, "/api/notices/dismiss", User, logins::dismiss)),
+    small(route(Post, "/api/form", User, login::form)),
+    form(counted(PROOF, small(route(Post, "/api/backup", Administrator, backup::create)))),
     route(Get, "/api/users", Administrator, users::list),
-    counted(PROOF, small(route(Post, "/api/users", Administrator, users::add))),
-    counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change))),
-    route(Delete, "/api/users/{id}", Administrator, users::delete),
-    small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock)),
-    counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor))),
+    form(counted(PROOF, small(route(Post, "/api/users", Administrator, users::add)))),
+    form(counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change)))),
+    form(route(Delete, "/api/users/{id}", Administrator, users::delete)),
+    form(small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock))),
+    form(counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor)))),
     route(Get, "/api/invites", Administrator, invites::list),
-    counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add))),
-    route(Delete, "/api/invites/{id}", Administrator, invites::take_back),
+    form(counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add)))),
+    form(route(Delete, "/api/invites/{id}", Administrator, invites::take_back)),
     route(Get, "/api/audit", Administrator, users::audit),
-    counted(&[Counted::Password, Counted::SignIn], small(route(Post, "/api/password", User, login::change_password))),
+    form(counted(
+        &[Counted::Password, Counted::SignIn],
+        small(route(Post, "/api/password", User, login::change_password)),
+    )),
     route(Get, "/api/preferences", User, preferences::get),
     route(Put, "/api/preferences", User, preferences::put),
     route(Get, "/api/hosts", User, hosts::list),
@@ -264,6 +283,7 @@ pub const ROUTES: &[Route] = &[
     counted(&[Counted::Connect, Counted::Target], route(Post, "/api/sessions", User, sessions::start)),
     route(Get, "/api/sessions/{id}", User, sessions::get),
     route(Delete, "/api/sessions/{id}", User, sessions::end),
+    form(counted(PROOF, small(route(Post, "/api/sessions/{id}/hostkey", User, sessions::override_host_key)))),
     route(Post, "/api/sessions/{id}/ticket", User, sessions::ticket),
     Route {
         method: Get,
@@ -271,6 +291,7 @@ pub const ROUTES: &[Route] = &[
         access: Upgrade,
         body_bytes: 0,
         counted: &[Counted::Upgrade],
+        form: false,
         then: Then::Attach,
     },
 ];

@@ -3,7 +3,7 @@
 use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::{Outcome, backup, doctor};
-use crate::api::Context;
+use crate::api::{Context, MakeBackup};
 use crate::audit;
 use crate::auth::{self, Auth};
 use crate::bridge::Registry;
@@ -24,8 +24,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,7 @@ pub fn serve(config: &Config) -> Outcome {
         boot: Id::random(),
         ca_pem: door.ca_pem(),
         audit: rooms.data.join(audit::FILE),
+        make_backup: backup_maker(&rooms),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site =
@@ -96,6 +97,15 @@ pub fn serve(config: &Config) -> Outcome {
     door.run(Arc::new(move |wire: Box<dyn Wire>| web::serve(wire, &site)));
     say_goodbye(&rooms);
     Ok(ExitCode::SUCCESS)
+}
+
+/// One at a time: each costs memory and, for a while, a core.
+fn backup_maker(rooms: &Rooms) -> MakeBackup {
+    let (data, store, turn) = (rooms.data.clone(), rooms.store.clone(), Mutex::new(()));
+    Box::new(move |passphrase| {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        backup::make(&data, &store, passphrase)
+    })
 }
 
 fn start_log(config: &Config) -> Result<(), String> {

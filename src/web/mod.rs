@@ -257,6 +257,9 @@ impl Connection<'_> {
         if let Err(problem) = guard::check(head, route, login.as_deref()) {
             return Ok(refuse(head, &Problem { clear_cookie: stale_cookie, ..problem }));
         }
+        if route.form && !self.form_is_good(head, login.as_deref(), &now) {
+            return Ok(refuse(head, &Problem::form_needed()));
+        }
         let user = login.as_ref().map(|login| login.user);
         if let Err(wait) = self.site.context.auth.count(route.counted, user, peer, now.since_boot) {
             return Ok(refuse(head, &Problem::too_often(wait)));
@@ -282,6 +285,11 @@ impl Connection<'_> {
             now,
         };
         Ok(self.answer(head, route, &request))
+    }
+
+    fn form_is_good(&self, head: &Head, login: Option<&Login>, now: &Now) -> bool {
+        let (Some(token), Some(login)) = (head.form.as_deref(), login) else { return false };
+        self.site.context.auth.redeem_form(token, login, now.since_boot)
     }
 
     fn answer(&mut self, head: &Head, route: &Route, request: &api::Request<'_>) -> Outcome {

@@ -58,6 +58,11 @@ impl Reply {
         let reply = match answer.content {
             Content::Nothing => Reply::new(answer.status),
             Content::Json(bytes) => Reply::json(answer.status, bytes),
+            Content::Backup(bytes) => {
+                let (kind, body) = (Some("application/octet-stream"), Body::Bytes(bytes));
+                Reply { kind, body, ..Reply::new(answer.status) }
+                    .with("content-disposition", "attachment; filename=\"footbridge.backup\"")
+            }
             Content::Pem(text) => {
                 let (kind, body) = (Some("application/x-pem-file"), Body::Bytes(text.into_bytes()));
                 Reply { kind, body, ..Reply::new(answer.status) }
