@@ -8,7 +8,7 @@ let box;
 let server;
 
 before(async () => {
-  [box, server] = await Promise.all([footbridge(), sshd({ shell: '/bin/bash' })]);
+  [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_LOGIN_FAILURES: '1000' }), sshd({ shell: '/bin/bash' })]);
 });
 after(async () => {
   await closeBrowser();
