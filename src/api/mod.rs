@@ -159,11 +159,54 @@ impl Request<'_> {
         self.id.and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
     }
 
-    /// The value of `name` in the query. Only plain characters mean anything here, so nothing is decoded.
-    fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .split('&')
-            .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    /// The value of `name` in the query, decoded as forms are.
+    fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| decoded(key) == name).map(|(_, value)| decoded(value))
+    }
+}
+
+/// `+` and `%41` as a browser's URLSearchParams writes them. What is no such sign stands for itself.
+fn decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let (bytes, mut plain, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while at < bytes.len() {
+        let (byte, length) = match (bytes[at], digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => (high << 4 | low, 3),
+            (b'+', ..) => (b' ', 1),
+            (byte, ..) => (byte, 1),
+        };
+        plain.push(byte);
+        at += length;
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_is_read_as_browsers_write_it() {
+        for (written, meant) in [
+            ("signin.failed", "signin.failed"),
+            ("j%C3%BCrgen+k", "jürgen k"),
+            ("%3Cimg%20src%3Dx%3E", "<img src=x>"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%zz%41", "%zzA"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(decoded(written), meant, "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_has_a_meaning_no_longer_than_itself(text in "\\PC{0,80}") {
+            prop_assert!(decoded(&text).chars().count() <= text.chars().count());
+        }
     }
 }
 

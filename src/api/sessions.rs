@@ -174,7 +174,7 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
     let good = request.query("ticket").is_some_and(|ticket| {
         request
             .login()
-            .is_ok_and(|login| context.auth.redeem_ticket(ticket, login, session.facts.id, request.now.since_boot))
+            .is_ok_and(|login| context.auth.redeem_ticket(&ticket, login, session.facts.id, request.now.since_boot))
     });
     if !good {
         return Err(Problem::forbidden("This ticket is not good (any more).", "Ask for a new one and attach again."));

@@ -246,7 +246,9 @@ test('a browser, a host and a stranger may call themselves what they like: it is
   await dialog(page).locator('select').selectOption('session');
   await dialog(page).getByText('onerror').first().waitFor({ timeout: PATIENCE });
   await dialog(page).getByRole('button', { name: 'Close' }).last().click();
+  await until(async () => (await page.locator('dialog[open]').count()) === 0, 'the dialog stays');
   await menu(page, 'People');
+  await page.waitForTimeout(2500); await shot(page, 'dbg');
   await dialog(page).getByText('bob', { exact: true }).waitFor();
   assert.equal(await page.evaluate(() => document.querySelectorAll('img, b').length), 0);
   assert.notEqual(await page.title(), 'run');
