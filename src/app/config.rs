@@ -5,7 +5,7 @@ use crate::auth::logins::Binding;
 use crate::bridge::{self, HostKeyPolicy};
 use crate::limits;
 use crate::ssh::Targets;
-use crate::web::Proxies;
+use crate::web::{self, Proxies};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ pub struct Config {
     pub certificate: Option<PathBuf>,
     pub private_key: Option<PathBuf>,
     pub trusted_proxies: Vec<String>,
+    pub base_path: String,
     pub targets_allow: Vec<String>,
     pub targets_deny: Vec<String>,
     pub host_key_policy: HostKeyPolicy,
@@ -83,6 +84,7 @@ pub const KEYS: &[Key] = &[
         show_maybe_path
     ),
     key!(private_key, "The certificate's private key (PEM).", maybe(path), show_maybe_path),
+    key!(base_path, "The path of the page behind a proxy, like /footbridge/.", base_path, show_text),
     key!(trusted_proxies, "Addresses (CIDR) whose X-Forwarded-For is believed.", list, show_list),
     key!(
         targets_allow,
@@ -135,6 +137,7 @@ impl Default for Config {
             certificate: None,
             private_key: None,
             trusted_proxies: Vec::new(),
+            base_path: "/".into(),
             targets_allow: Vec::new(),
             targets_deny: Vec::new(),
             host_key_policy: HostKeyPolicy::Ask,
@@ -337,6 +340,10 @@ fn second_factor(text: &str) -> Result<Policy, String> {
         "required" => Ok(Policy::Required),
         _ => Err(format!("'{text}' is none of optional, required")),
     }
+}
+
+fn base_path(text: &str) -> Result<String, String> {
+    web::base_path(text).ok_or_else(|| format!("'{text}' is not a path like /footbridge/, with both slashes"))
 }
 
 fn binding(text: &str) -> Result<Binding, String> {

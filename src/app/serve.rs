@@ -88,8 +88,13 @@ pub fn serve(config: &Config) -> Outcome {
         make_backup: backup_maker(&rooms),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
-    let site =
-        Arc::new(Site { context: Arc::new(context), names: door.names(), proxies, hsts: config.certificate.is_some() });
+    let site = Arc::new(Site {
+        context: Arc::new(context),
+        names: door.names(),
+        proxies,
+        hsts: config.certificate.is_some(),
+        base: config.base_path.clone(),
+    });
     start_office(&rooms, &door)?;
     start_keeper(&rooms, &door)?;
     announce(&rooms, &door)?;

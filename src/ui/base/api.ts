@@ -18,6 +18,11 @@ export class ApiError extends Error {
 /** A box that does not answer within this is as good as unreachable for the person who waits. */
 const ANSWER_WITHIN_MS = 30_000;
 
+/** The box's address of a path: beside the page, wherever a proxy has put it. */
+export function here(path: string): string {
+  return new URL(path.replace(/^\//, ''), document.baseURI).href;
+}
+
 let csrf = '';
 let signedOut = (): void => undefined;
 
@@ -66,7 +71,7 @@ async function reach(method: string, path: string, body: unknown, form = ''): Pr
     init.body = JSON.stringify(body);
   }
   try {
-    return await fetch(path, init);
+    return await fetch(here(path), init);
   } catch {
     throw new ApiError(0, 'unreachable', t('base.unreachable'), t('base.unreachable.remedy'));
   }

@@ -1,6 +1,7 @@
 // For administrators: who may sign in, what they may do, and invitations that are out.
 
 import { confirmDanger, openDialog } from '../base/dialog';
+import { here } from '../base/api';
 import { h, icon } from '../base/dom';
 import { t } from '../base/text';
 import { type MenuItem, copyBox, countText, iconButton, openMenu, orToast } from '../start/common';
@@ -139,6 +140,6 @@ async function makeInvite(): Promise<boolean> {
 }
 
 async function showLink(made: { token: string; expires: number }): Promise<void> {
-  const body = h('div', { class: 'public-key' }, h('p', { class: 'dialog-lead' }, t('people.invites.link.lead', { time: timeText(made.expires) })), copyBox(t('people.invites.link'), inviteLink(location.origin, made.token)), h('p', { class: 'hint' }, t('people.invites.link.hint')));
+  const body = h('div', { class: 'public-key' }, h('p', { class: 'dialog-lead' }, t('people.invites.link.lead', { time: timeText(made.expires) })), copyBox(t('people.invites.link'), inviteLink(here('/'), made.token)), h('p', { class: 'hint' }, t('people.invites.link.hint')));
   await openDialog({ title: t('people.invites.link'), body, wide: true, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
 }
