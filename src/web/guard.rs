@@ -42,8 +42,8 @@ pub fn clear_cookie(base: &str) -> String {
 pub fn base_path(text: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let inner = text.strip_prefix('/')?;
-    let segments = if inner.is_empty() { Some(inner) } else { inner.strip_suffix('/') };
-    let fits = |all: &str| all.is_empty() || all.split('/').all(|one| !one.is_empty() && one.bytes().all(plain));
+    let segments = if inner.is_empty() { Some("x") } else { inner.strip_suffix('/') };
+    let fits = |all: &str| all.split('/').all(|one| !one.is_empty() && one.bytes().all(plain));
     (text.len() <= 64 && segments.is_some_and(fits)).then(|| text.to_owned())
 }
 

@@ -247,7 +247,8 @@ impl Connection<'_> {
         let cookie = guard::cookie(&head.cookie, &self.site.base);
         let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
         let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, &now));
-        let stale_cookie = login.is_none() && head.cookie.contains(guard::cookie_name(&self.site.base));
+        let stale_cookie =
+            login.is_none() && head.cookie.contains(&format!("{}=", guard::cookie_name(&self.site.base)));
         if let Some(login) = &login {
             // Half a sign-in is a stranger still where places for connections are counted.
             if login.stage() == Stage::Full {
