@@ -182,34 +182,6 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::decoded;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_query_is_read_as_browsers_write_it() {
-        for (written, meant) in [
-            ("signin.failed", "signin.failed"),
-            ("j%C3%BCrgen+k", "jürgen k"),
-            ("%3Cimg%20src%3Dx%3E", "<img src=x>"),
-            ("100%", "100%"),
-            ("%4", "%4"),
-            ("%zz%41", "%zzA"),
-            ("%ff", "\u{fffd}"),
-        ] {
-            assert_eq!(decoded(written), meant, "{written}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_query_has_a_meaning_no_longer_than_itself(text in "\\PC{0,80}") {
-            prop_assert!(decoded(&text).chars().count() <= text.chars().count());
-        }
-    }
-}
-
 /// serde's words for a bad body, without what the body said: it may hold a password.
 fn describe(error: &serde_json::Error) -> String {
     let what = match error.classify() {
@@ -338,3 +310,31 @@ pub const ROUTES: &[Route] = &[
         then: Then::Attach,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_is_read_as_browsers_write_it() {
+        for (written, meant) in [
+            ("signin.failed", "signin.failed"),
+            ("j%C3%BCrgen+k", "jürgen k"),
+            ("%3Cimg%20src%3Dx%3E", "<img src=x>"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%zz%41", "%zzA"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(decoded(written), meant, "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_has_a_meaning_no_longer_than_itself(text in "\\PC{0,80}") {
+            prop_assert!(decoded(&text).chars().count() <= text.chars().count());
+        }
+    }
+}
