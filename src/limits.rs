@@ -103,6 +103,8 @@ pub const CBOR_ITEMS: usize = 256;
 pub const NOTICES: usize = 20;
 /// D3: a ticket lives for one upgrade.
 pub const TICKET: Duration = Duration::from_secs(30);
+/// D2: how long a form that changes security may lie open between its token and its sending.
+pub const FORM: Duration = Duration::from_secs(300);
 /// Tickets outstanding per sign-in session: twice the terminals a user may have. With LOGINS of them, half a megabyte at the worst.
 pub const TICKETS_PER_LOGIN: usize = 16;
 

@@ -102,7 +102,16 @@ class Footbridge:
         return headers
 
     def request(self, method, path, body=None):
-        headers = self.headers(method)
+        try:
+            return self.send(method, path, body)
+        except Refused as refused:
+            if refused.code != "form_needed":
+                raise
+        # What changes security wants a token that is good once.
+        return self.send(method, path, body, {"X-Footbridge-Form": self.send("POST", "/api/form", {})["form"]})
+
+    def send(self, method, path, body=None, more=None):
+        headers = {**self.headers(method), **(more or {})}
         data = None
         if body is not None:
             data = json.dumps(body).encode()

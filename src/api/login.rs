@@ -85,6 +85,17 @@ pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Prob
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// D2: good for one sending of one form that changes security.
+pub fn form(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let Nothing {} = request.read()?;
+    let token = context.auth.issue_form(request.login()?, request.now.since_boot).ok_or_else(Problem::busy)?;
+    Answer::json(200, &json!({"form": token}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Change {
     current: Secret,
     new: Secret,

@@ -17,6 +17,7 @@ mod problem;
 pub mod sessions;
 mod state;
 mod users;
+mod backup;
 
 pub use problem::Problem;
 
@@ -26,6 +27,7 @@ use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits::{self, Counted};
 use crate::random::Id;
+use crate::secret::Secret;
 use crate::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,6 +97,8 @@ pub struct Route {
     pub body_bytes: usize,
     /// What it is counted as (E): tries before the handler runs, failures within it.
     pub counted: &'static [Counted],
+    /// It changes who may do what: wants the single-use token of a form besides the session's own (D2).
+    pub form: bool,
     pub then: Then,
 }
 
@@ -109,6 +113,7 @@ pub enum Content {
     Nothing,
     Json(Vec<u8>),
     Pem(String),
+    Backup(Vec<u8>),
 }
 
 pub struct Answer {
@@ -157,12 +162,27 @@ impl Request<'_> {
         self.id.and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
     }
 
-    /// The value of `name` in the query. Only plain characters mean anything here, so nothing is decoded.
-    fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .split('&')
-            .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    /// The value of `name` in the query, decoded as forms are.
+    fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| decoded(key) == name).map(|(_, value)| decoded(value))
     }
+}
+
+/// `+` and `%41` as a browser's URLSearchParams writes them. What is no such sign stands for itself.
+fn decoded(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let (bytes, mut plain, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while at < bytes.len() {
+        let (byte, length) = match (bytes[at], digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => (high << 4 | low, 3),
+            (b'+', ..) => (b' ', 1),
+            (byte, ..) => (byte, 1),
+        };
+        plain.push(byte);
+        at += length;
+    }
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 /// serde's words for a bad body, without what the body said: it may hold a password.
@@ -186,7 +206,11 @@ pub struct Context {
     pub ca_pem: Option<String>,
     /// Where the audit is.
     pub audit: PathBuf,
+    /// Makes a backup under this passphrase. The room that knows how is above.
+    pub make_backup: MakeBackup,
 }
+
+pub type MakeBackup = Box<dyn Fn(&Secret) -> Result<Vec<u8>, String> + Send + Sync>;
 
 const fn route(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
     let body_bytes = match (method, access) {
@@ -194,7 +218,7 @@ const fn route(method: Method, path: &'static str, access: Access, handler: Hand
         (_, Access::Stranger) => limits::SIGN_IN_BODY_BYTES,
         _ => limits::BODY_BYTES,
     };
-    Route { method, path, access, body_bytes, counted: &[], then: Then::Answer(handler) }
+    Route { method, path, access, body_bytes, counted: &[], form: false, then: Then::Answer(handler) }
 }
 
 const fn small(mut route: Route) -> Route {
@@ -204,6 +228,11 @@ const fn small(mut route: Route) -> Route {
 
 const fn counted(counted: &'static [Counted], mut route: Route) -> Route {
     route.counted = counted;
+    route
+}
+
+const fn form(mut route: Route) -> Route {
+    route.form = true;
     route
 }
 
@@ -238,24 +267,29 @@ pub const ROUTES: &[Route] = &[
     route(Post, "/api/passkeys", Half, passkeys::add),
     route(Delete, "/api/passkeys/{id}", User, passkeys::remove),
     route(Get, "/api/factor", User, factor::get),
-    counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable))),
-    counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes))),
+    form(counted(CODE, small(route(Post, "/api/factor/disable", User, factor::disable)))),
+    form(counted(CODE, small(route(Post, "/api/factor/codes", User, factor::renew_codes)))),
     route(Get, "/api/logins", User, logins::list),
     route(Delete, "/api/logins/{id}", User, logins::end),
     route(Get, "/api/activity", User, logins::activity),
     route(Get, "/api/notices", User, logins::notices),
     small(route(Post, "/api/notices/dismiss", User, logins::dismiss)),
+    small(route(Post, "/api/form", User, login::form)),
+    form(counted(PROOF, small(route(Post, "/api/backup", Administrator, backup::create)))),
     route(Get, "/api/users", Administrator, users::list),
-    counted(PROOF, small(route(Post, "/api/users", Administrator, users::add))),
-    counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change))),
-    route(Delete, "/api/users/{id}", Administrator, users::delete),
-    small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock)),
-    counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor))),
+    form(counted(PROOF, small(route(Post, "/api/users", Administrator, users::add)))),
+    form(counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change)))),
+    form(route(Delete, "/api/users/{id}", Administrator, users::delete)),
+    form(small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock))),
+    form(counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor)))),
     route(Get, "/api/invites", Administrator, invites::list),
-    counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add))),
-    route(Delete, "/api/invites/{id}", Administrator, invites::take_back),
+    form(counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add)))),
+    form(route(Delete, "/api/invites/{id}", Administrator, invites::take_back)),
     route(Get, "/api/audit", Administrator, users::audit),
-    counted(&[Counted::Password, Counted::SignIn], small(route(Post, "/api/password", User, login::change_password))),
+    form(counted(
+        &[Counted::Password, Counted::SignIn],
+        small(route(Post, "/api/password", User, login::change_password)),
+    )),
     route(Get, "/api/preferences", User, preferences::get),
     route(Put, "/api/preferences", User, preferences::put),
     route(Get, "/api/hosts", User, hosts::list),
@@ -274,6 +308,7 @@ pub const ROUTES: &[Route] = &[
     counted(&[Counted::Connect, Counted::Target], route(Post, "/api/sessions", User, sessions::start)),
     route(Get, "/api/sessions/{id}", User, sessions::get),
     route(Delete, "/api/sessions/{id}", User, sessions::end),
+    form(counted(PROOF, small(route(Post, "/api/sessions/{id}/hostkey", User, sessions::override_host_key)))),
     route(Post, "/api/sessions/{id}/ticket", User, sessions::ticket),
     Route {
         method: Get,
@@ -281,6 +316,35 @@ pub const ROUTES: &[Route] = &[
         access: Upgrade,
         body_bytes: 0,
         counted: &[Counted::Upgrade],
+        form: false,
         then: Then::Attach,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_is_read_as_browsers_write_it() {
+        for (written, meant) in [
+            ("signin.failed", "signin.failed"),
+            ("j%C3%BCrgen+k", "jürgen k"),
+            ("%3Cimg%20src%3Dx%3E", "<img src=x>"),
+            ("100%", "100%"),
+            ("%4", "%4"),
+            ("%zz%41", "%zzA"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(decoded(written), meant, "{written}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_has_a_meaning_no_longer_than_itself(text in "\\PC{0,80}") {
+            prop_assert!(decoded(&text).chars().count() <= text.chars().count());
+        }
+    }
+}

@@ -58,6 +58,16 @@ impl Problem {
         Problem::new(403, "forbidden", message, remedy)
     }
 
+    /// D2.
+    pub fn form_needed() -> Problem {
+        Problem::new(
+            403,
+            "form_needed",
+            "This form was sent already, or lay open for too long.",
+            "Send it again with a new token of POST /api/form.",
+        )
+    }
+
     pub fn not_found() -> Problem {
         Problem::new(404, "not_found", "There is no such thing here.", "")
     }

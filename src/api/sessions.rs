@@ -1,10 +1,11 @@
 //! Terminals: start, list, end, and the ticket that lets a browser look at one.
 
-use super::{Answer, Context, Problem, Request, check, credentials};
+use super::{Answer, Context, Problem, Request, check, credentials, users};
 use crate::auth::logins::Login;
 use crate::bridge::{Crowded, Refused, Session, Start, Viewer};
 use crate::limits;
 use crate::random::Id;
+use crate::secret::Secret;
 use crate::ssh::{self, Destination};
 use crate::store::Role;
 use crate::term::Begin;
@@ -140,6 +141,29 @@ pub fn ticket(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     Answer::json(200, &json!({"ticket": ticket}))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Override {
+    question: u64,
+    fingerprint: String,
+    remember: bool,
+    proof: Option<Secret>,
+}
+
+/// B8: a changed key is believed only by who proves anew that they are there, for this terminal and this key.
+pub fn override_host_key(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Override = request.read()?;
+    let session = find(context, request)?;
+    let over = || Problem::conflict("This question is not asked (any more).", "Connect again.");
+    if !session.asks_about_changed(fields.question, &fields.fingerprint) {
+        return Err(over());
+    }
+    let what = format!("override host key {} {}", session.facts.id, fields.fingerprint);
+    users::prove(context, request, fields.proof.as_ref(), &what)?;
+    session.override_host_key(fields.question, &fields.fingerprint, fields.remember).map_err(|_| over())?;
+    Ok(Answer::nothing())
+}
+
 fn ticket_for(context: &Context, login: &Login, session: &Session, request: &Request<'_>) -> Result<String, Problem> {
     context.auth.issue_ticket(login, session.facts.id, request.now.since_boot).ok_or_else(Problem::busy)
 }
@@ -150,7 +174,7 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
     let good = request.query("ticket").is_some_and(|ticket| {
         request
             .login()
-            .is_ok_and(|login| context.auth.redeem_ticket(ticket, login, session.facts.id, request.now.since_boot))
+            .is_ok_and(|login| context.auth.redeem_ticket(&ticket, login, session.facts.id, request.now.since_boot))
     });
     if !good {
         return Err(Problem::forbidden("This ticket is not good (any more).", "Ask for a new one and attach again."));

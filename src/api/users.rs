@@ -157,6 +157,7 @@ pub fn audit(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         None => Some(limits::AUDIT_SHOWN),
     };
     let last = last.ok_or_else(|| Problem::bad_request("last is a number from 1 to 1000."))?;
-    let filter = audit::Filter { user: request.query("user"), event: request.query("event") };
+    let (user, event) = (request.query("user"), request.query("event"));
+    let filter = audit::Filter { user: user.as_deref(), event: event.as_deref() };
     events(&audit::tail_by(&context.audit, last, &filter).map_err(|error| Problem::internal(&error))?)
 }

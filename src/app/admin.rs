@@ -494,7 +494,7 @@ fn audit_verify(office: &Office) -> Told {
 }
 
 fn backup_of(office: &Office, passphrase: Option<Secret>) -> Told {
-    let made = backup::make(&office.data, &office.store, &passphrase.ok_or("a passphrase is needed")?)?;
+    let made = backup::make_line(&office.data, &office.store, &passphrase.ok_or("a passphrase is needed")?)?;
     audit::note("cli.backup.create", &[]);
     Ok(made)
 }

@@ -101,8 +101,8 @@ fn create(config: &Config, file: &Path, passphrase_file: Option<&Path>) -> Outco
     }
 }
 
-/// The server's part: one consistent snapshot, sealed. As base64, because orders and answers are lines of text.
-pub fn make(data: &Path, store: &Store, passphrase: &Secret) -> Result<String, String> {
+/// The server's part: one consistent snapshot, sealed.
+pub fn make(data: &Path, store: &Store, passphrase: &Secret) -> Result<Vec<u8>, String> {
     auth::strong_enough(passphrase)?;
     let records = store.snapshot().map_err(|error| error.to_string())?.0;
     let encode = |bytes: &[u8]| BASE64.encode(bytes);
@@ -120,7 +120,12 @@ pub fn make(data: &Path, store: &Store, passphrase: &Secret) -> Result<String, S
         records: records.iter().map(|(key, value)| (encode(key), encode(value))).collect(),
     };
     let text = Zeroizing::new(serde_json::to_vec(&bundle).map_err(|error| error.to_string())?);
-    Ok(encode(&seal(&text, passphrase)?))
+    seal(&text, passphrase)
+}
+
+/// The same as base64, because orders and answers of the command line are lines of text.
+pub fn make_line(data: &Path, store: &Store, passphrase: &Secret) -> Result<String, String> {
+    make(data, store, passphrase).map(|file| BASE64.encode(file))
 }
 
 fn seal(text: &[u8], passphrase: &Secret) -> Result<Vec<u8>, String> {

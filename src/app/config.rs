@@ -5,7 +5,7 @@ use crate::auth::logins::Binding;
 use crate::bridge::{self, HostKeyPolicy};
 use crate::limits;
 use crate::ssh::Targets;
-use crate::web::Proxies;
+use crate::web::{self, Proxies};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,6 +23,7 @@ pub struct Config {
     pub private_key: Option<PathBuf>,
     pub update_key: Option<PathBuf>,
     pub trusted_proxies: Vec<String>,
+    pub base_path: String,
     pub targets_allow: Vec<String>,
     pub targets_deny: Vec<String>,
     pub host_key_policy: HostKeyPolicy,
@@ -90,6 +91,7 @@ pub const KEYS: &[Key] = &[
         maybe(path),
         show_maybe_path
     ),
+    key!(base_path, "The path of the page behind a proxy, like /footbridge/.", base_path, show_text),
     key!(trusted_proxies, "Addresses (CIDR) whose X-Forwarded-For is believed.", list, show_list),
     key!(
         targets_allow,
@@ -143,6 +145,7 @@ impl Default for Config {
             private_key: None,
             update_key: None,
             trusted_proxies: Vec::new(),
+            base_path: "/".into(),
             targets_allow: Vec::new(),
             targets_deny: Vec::new(),
             host_key_policy: HostKeyPolicy::Ask,
@@ -345,6 +348,10 @@ fn second_factor(text: &str) -> Result<Policy, String> {
         "required" => Ok(Policy::Required),
         _ => Err(format!("'{text}' is none of optional, required")),
     }
+}
+
+fn base_path(text: &str) -> Result<String, String> {
+    web::base_path(text).ok_or_else(|| format!("'{text}' is not a path like /footbridge/, with both slashes"))
 }
 
 fn binding(text: &str) -> Result<Binding, String> {

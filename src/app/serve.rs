@@ -4,7 +4,7 @@ use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::supervisor::{self, Supervisor};
 use super::{Outcome, backup, doctor};
-use crate::api::Context;
+use crate::api::{Context, MakeBackup};
 use crate::audit;
 use crate::auth::{self, Auth};
 use crate::bridge::Registry;
@@ -26,8 +26,8 @@ use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,10 +90,16 @@ pub fn serve(config: &Config) -> Outcome {
         boot: Id::random(),
         ca_pem: door.ca_pem(),
         audit: rooms.data.join(audit::FILE),
+        make_backup: backup_maker(&rooms),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
-    let site =
-        Arc::new(Site { context: Arc::new(context), names: door.names(), proxies, hsts: config.certificate.is_some() });
+    let site = Arc::new(Site {
+        context: Arc::new(context),
+        names: door.names(),
+        proxies,
+        hsts: config.certificate.is_some(),
+        base: config.base_path.clone(),
+    });
     let anew = Arc::new(AtomicBool::new(false));
     let running = Running {
         registry: rooms.registry.clone(),
@@ -126,6 +132,15 @@ fn start_anew(program: &Path, activated: bool) -> ExitCode {
         log::error!("{} cannot be started by ourselves: {error}", program.display());
     }
     ExitCode::from(limits::START_ME_AGAIN)
+}
+
+/// One at a time: each costs memory and, for a while, a core.
+fn backup_maker(rooms: &Rooms) -> MakeBackup {
+    let (data, store, turn) = (rooms.data.clone(), rooms.store.clone(), Mutex::new(()));
+    Box::new(move |passphrase| {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        backup::make(&data, &store, passphrase)
+    })
 }
 
 fn start_log(config: &Config) -> Result<(), String> {

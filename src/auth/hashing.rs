@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use sha2::{Digest, Sha256};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
@@ -78,11 +79,13 @@ pub struct Hasher {
     wait: Duration,
     running: Mutex<usize>,
     freed: Condvar,
+    /// Runs since the start: that a refused sign-in costs the same whoever it is for is seen here, and not by a stopwatch.
+    runs: AtomicU64,
 }
 
 impl Hasher {
     pub fn new(at_once: usize, wait: Duration) -> Hasher {
-        Hasher { at_once, wait, running: Mutex::new(0), freed: Condvar::new() }
+        Hasher { at_once, wait, running: Mutex::new(0), freed: Condvar::new(), runs: AtomicU64::new(0) }
     }
 
     /// A new verifier with today's cost, and the key of the same password.
@@ -102,8 +105,13 @@ impl Hasher {
         Ok(Proof { fits, kek: vault::derive(&root[..], "kek") })
     }
 
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
     fn root(&self, password: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Zeroizing<[u8; 64]>, HashError> {
         let _place = self.place()?;
+        self.runs.fetch_add(1, Ordering::Relaxed);
         let mut root = Zeroizing::new([0; 64]);
         let params = Params::new(cost.kib, cost.passes, cost.lanes, Some(64)).map_err(|_| HashError::Failed)?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

@@ -170,6 +170,7 @@ pub struct Auth {
     lockout: Lockout,
     logins: Logins,
     tickets: Tickets,
+    forms: Tickets,
     dummy: Verifier,
     /// There is an administrator. Never becomes untrue.
     claimed: AtomicBool,
@@ -187,7 +188,8 @@ impl Auth {
             table: Arc::new(Table::new(&[(Counted::SignIn, settings.failures), (Counted::Connect, settings.connects)])),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(limits::TICKET),
+            forms: Tickets::new(limits::FORM),
             dummy: Verifier::dummy(),
             claimed: AtomicBool::new(users.iter().any(|user| user.role == Role::Administrator)),
             factor: settings.factor,
@@ -570,6 +572,21 @@ impl Auth {
         self.tickets.redeem(ticket, login.id, session, now)
     }
 
+    /// D2: the token of one form, for this sign-in session.
+    pub fn issue_form(&self, login: &Login, now: Instant) -> Option<String> {
+        self.forms.issue(login.id, login.id, now)
+    }
+
+    /// Whatever comes of the form, its token is used up.
+    pub fn redeem_form(&self, token: &str, login: &Login, now: Instant) -> bool {
+        self.forms.redeem(token, login.id, login.id, now)
+    }
+
+    /// Argon2id runs since the start.
+    pub fn hashes(&self) -> u64 {
+        self.hasher.runs()
+    }
+
     /// Sign-in sessions there are.
     pub fn signed_in(&self) -> usize {
         self.logins.count()
@@ -580,6 +597,7 @@ impl Auth {
         self.logins.sweep(now);
         self.table.sweep(now);
         self.tickets.sweep(now);
+        self.forms.sweep(now);
     }
 }
 

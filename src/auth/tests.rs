@@ -162,6 +162,38 @@ fn five_failures_lock_the_account_over_a_restart_and_nobody_is_told() {
     assert_eq!(again.store.user(ada.id).unwrap().unwrap().locked_until, None);
 }
 
+/// A3, without a stopwatch: the one thing that takes time is an Argon2 run of today's cost, and there is one for each of them.
+#[test]
+fn whoever_is_refused_costs_the_same_work() {
+    let Box_ { auth, .. } = fresh(settings());
+    let (wrong, locked, disabled) = (add(&auth, "wrong"), add(&auth, "locked"), add(&auth, "disabled"));
+    auth.store.update_user(disabled.id, |user| user.disabled = true).unwrap();
+    for _ in 0..5 {
+        auth.lockout.failed(locked.id, who().now.since_boot);
+    }
+    assert!(auth.is_locked(locked.id, &who().now) && !auth.is_locked(wrong.id, &who().now));
+    assert_eq!(auth.dummy.cost, Verifier::parse(&wrong.verifier).unwrap().cost, "the same cost");
+    let work = |name: &str, password: &str| {
+        let before = auth.hashes();
+        assert!(is_failed(auth.sign_in(name, &password.into(), &who())), "{name}");
+        auth.hashes() - before
+    };
+    for (name, password) in [("nobody", GOOD), ("a b", GOOD), ("wrong", OTHER), ("locked", GOOD), ("locked", OTHER)] {
+        assert_eq!(work(name, password), 1, "{name}");
+    }
+    assert_eq!((work("disabled", GOOD), work("disabled", OTHER)), (1, 1));
+    // What cannot be a password is refused before any hashing, whoever it is for (A2).
+    for name in ["nobody", "wrong", "locked", "disabled"] {
+        assert_eq!(work(name, "short"), 0, "{name}");
+    }
+    // And an address that has to wait costs nothing (E1).
+    let Box_ { auth, .. } = fresh(Settings { failures: 1, ..settings() });
+    add(&auth, "ada");
+    assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who())));
+    let before = auth.hashes();
+    assert!(matches!(auth.sign_in("ada", &GOOD.into(), &who()), Err(Refusal::TooMany(_))) && auth.hashes() == before);
+}
+
 #[test]
 fn a_disabled_user_fails_like_a_wrong_password() {
     let Box_ { auth, .. } = fresh(settings());

@@ -137,6 +137,11 @@ impl Slot {
 }
 
 impl Shared {
+    fn asks_about_changed(&self, id: u64, fingerprint: &str) -> bool {
+        let asked = self.question.as_ref().filter(|question| question.id == id).map(|question| &question.about);
+        matches!(asked, Some(About::HostKey { changed: true, key, .. }) if key.fingerprint == fingerprint)
+    }
+
     fn ring_viewers(&mut self) {
         self.viewers.iter_mut().for_each(Slot::ring);
     }
@@ -272,10 +277,12 @@ impl Session {
     }
 
     /// The answer to the open question, from any viewer.
+    /// A viewer's. None says yes to a changed host key: that is [`Self::override_host_key`]'s, for which there is a proof.
     pub fn answer(&self, id: u64, answer: Answer) -> Result<(), Misfit> {
         let mut shared = self.lock();
         let question = shared.question.as_ref().filter(|question| question.id == id).ok_or(Misfit)?;
         let fits = match (&question.about, &answer) {
+            (About::HostKey { changed: true, .. }, Answer::HostKey { accept: true, .. }) => false,
             (_, Answer::Cancel) | (About::HostKey { .. }, Answer::HostKey { .. }) => true,
             (About::Prompts(asked), Answer::Responses(given)) => asked.prompts.len() == given.len(),
             _ => false,
@@ -284,6 +291,22 @@ impl Session {
             return Err(Misfit);
         }
         shared.answer = Some(answer);
+        self.answered.notify_all();
+        Ok(())
+    }
+
+    /// Is this what is asked, and has this key changed?
+    pub fn asks_about_changed(&self, id: u64, fingerprint: &str) -> bool {
+        self.lock().asks_about_changed(id, fingerprint)
+    }
+
+    /// Yes to a changed host key, from whoever has proved anew that they are there (B8).
+    pub fn override_host_key(&self, id: u64, fingerprint: &str, remember: bool) -> Result<(), Misfit> {
+        let mut shared = self.lock();
+        if !shared.asks_about_changed(id, fingerprint) || shared.answer.is_some() {
+            return Err(Misfit);
+        }
+        shared.answer = Some(Answer::HostKey { accept: true, remember });
         self.answered.notify_all();
         Ok(())
     }

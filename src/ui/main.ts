@@ -61,4 +61,4 @@ window.addEventListener('hashchange', () => readLink(location.hash) && void boot
 void boot();
 
 // Only the page itself is kept for when the box is away (T8); under a certificate that the browser does not know, it keeps nothing.
-navigator.serviceWorker?.register('/sw.js').catch(() => undefined);
+navigator.serviceWorker?.register('sw.js').catch(() => undefined);

@@ -6,8 +6,6 @@ use crate::auth::logins::{Login, Stage};
 use crate::store::Role;
 use std::net::IpAddr;
 
-const COOKIE: &str = "__Host-footbridge";
-
 /// J3, against DNS rebinding: the box answers to its names and to addresses. A rebound name is neither.
 pub fn host_is_ours(host: &str, names: &[String]) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -17,20 +15,42 @@ pub fn host_is_ours(host: &str, names: &[String]) -> bool {
     name.parse::<IpAddr>().is_ok() || names.iter().any(|ours| ours == name)
 }
 
+/// At the root of its host the cookie is the host's own (C2). Below a base path it must not go to whatever else lives there, which the
+/// `__Host-` prefix forbids to say.
+pub fn cookie_name(base: &str) -> &'static str {
+    if base == "/" { "__Host-footbridge" } else { "__Secure-footbridge" }
+}
+
 /// The value of our cookie, if there is exactly one.
-pub fn cookie(line: &str) -> Option<&str> {
-    let mut ours = line.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+pub fn cookie<'l>(line: &'l str, base: &str) -> Option<&'l str> {
+    let named = cookie_name(base);
+    let mut ours = line.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == named);
     let (_, value) = ours.next()?;
     // A second one was planted by somebody; neither is believed.
     ours.next().is_none().then_some(value)
 }
 
-pub fn set_cookie(value: &str) -> String {
-    format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict")
+pub fn set_cookie(value: &str, base: &str) -> String {
+    format!("{}={value}; Path={base}; Secure; HttpOnly; SameSite=Strict", cookie_name(base))
 }
 
-pub fn clear_cookie() -> String {
-    format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+pub fn clear_cookie(base: &str) -> String {
+    format!("{}; Max-Age=0", set_cookie("", base))
+}
+
+/// Where the page lives behind a proxy (J2): `/`, or one or more plain segments between slashes.
+pub fn base_path(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let inner = text.strip_prefix('/')?;
+    let segments = if inner.is_empty() { Some("x") } else { inner.strip_suffix('/') };
+    let fits = |all: &str| all.split('/').all(|one| !one.is_empty() && one.bytes().all(plain));
+    (text.len() <= 64 && segments.is_some_and(fits)).then(|| text.to_owned())
+}
+
+/// A proxy may hand the base path on or strip it: what is asked for is the same.
+pub fn below<'p>(path: &'p str, base: &str) -> &'p str {
+    let inner = path.strip_prefix(base.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
+    if base == "/" { path } else { inner.unwrap_or(path) }
 }
 
 /// Everything but what the handler itself must know.
@@ -241,10 +261,39 @@ mod tests {
 
     #[test]
     fn one_cookie_is_believed_and_two_are_not() {
-        assert_eq!(cookie("a=b; __Host-footbridge=xyz;c=d;"), Some("xyz"));
-        assert_eq!(cookie("__Host-footbridge=a;__Host-footbridge=b"), None);
-        assert_eq!(cookie("footbridge=a; x__Host-footbridge=b"), None);
-        assert_eq!(cookie(""), None);
+        assert_eq!(cookie("a=b; __Host-footbridge=xyz;c=d;", "/"), Some("xyz"));
+        assert_eq!(cookie("__Host-footbridge=a;__Host-footbridge=b", "/"), None);
+        assert_eq!(cookie("footbridge=a; x__Host-footbridge=b", "/"), None);
+        assert_eq!(cookie("", "/"), None);
+        let both = "__Host-footbridge=root; __Secure-footbridge=below";
+        assert_eq!((cookie(both, "/"), cookie(both, "/x/")), (Some("root"), Some("below")));
+    }
+
+    #[test]
+    fn a_base_path_is_plain_segments_between_slashes() {
+        for good in ["/", "/footbridge/", "/a/b-c_1/"] {
+            assert_eq!(base_path(good).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "footbridge",
+            "/footbridge",
+            "footbridge/",
+            "//",
+            "/a//b/",
+            "/../",
+            "/a b/",
+            "/a;Path=/",
+            &"/a".repeat(40),
+        ] {
+            assert_eq!(base_path(bad), None, "{bad}");
+        }
+        assert_eq!(below("/footbridge/api/state", "/footbridge/"), "/api/state");
+        assert_eq!(
+            (below("/api/state", "/footbridge/"), below("/footbridgex/y", "/footbridge/")),
+            ("/api/state", "/footbridgex/y")
+        );
+        assert_eq!((below("/footbridge/", "/footbridge/"), below("/x", "/")), ("/", "/x"));
     }
 
     #[test]
@@ -258,7 +307,7 @@ mod tests {
     proptest! {
         #[test]
         fn junk_cookies_and_hosts_harm_nothing(text in ".{0,200}") {
-            let _ = (cookie(&text), host_is_ours(&text, &[]));
+            let _ = (cookie(&text, "/"), host_is_ours(&text, &[]), base_path(&text), below(&text, "/a/"));
         }
     }
 }

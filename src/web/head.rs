@@ -41,6 +41,7 @@ pub struct Head {
     /// All Cookie lines, joined.
     pub cookie: String,
     pub csrf: Option<String>,
+    pub form: Option<String>,
     pub length: u64,
     pub json: bool,
     /// The client wants the connection to end after this request.
@@ -177,6 +178,7 @@ impl Lines {
                 "origin" => once(&mut head.origin, value()?.to_ascii_lowercase())?,
                 "sec-fetch-site" => once(&mut head.fetch_site, value()?.to_owned())?,
                 "x-footbridge-csrf" => once(&mut head.csrf, value()?.to_owned())?,
+                "x-footbridge-form" => once(&mut head.form, value()?.to_owned())?,
                 "if-none-match" => once(&mut head.if_none_match, value()?.to_owned())?,
                 "cookie" => head.cookie += &format!("{};", value()?),
                 "content-type" => head.json = is_json(value()?),

@@ -9,6 +9,7 @@ mod head;
 mod proxies;
 mod reply;
 
+pub use guard::base_path;
 pub use proxies::Proxies;
 
 use crate::api::{self, Context, Method, Problem, ROUTES, Route, Then};
@@ -33,6 +34,8 @@ pub struct Site {
     pub proxies: Proxies,
     /// Only with a certificate of the owner's (I4): with our own, a browser could never be talked out of it.
     pub hsts: bool,
+    /// Where the page lives behind a proxy (J2), with its slashes.
+    pub base: String,
 }
 
 /// A browser's connection, from its handshake to its end.
@@ -107,7 +110,7 @@ impl Connection<'_> {
     fn say(&mut self, reply: &Reply, verb: Option<Verb>, close: bool) -> io::Result<Next> {
         let until = Instant::now() + limits::WRITE_DEADLINE;
         let body = if verb == Some(Verb::Head) { &[] } else { reply.body.bytes() };
-        let mut bytes = reply.head(self.site.hsts, close).into_bytes();
+        let mut bytes = reply.head(self.site.hsts, &self.site.base, close).into_bytes();
         // One packet for a small answer; a big one is not copied.
         if body.len() <= limits::SMALL_REPLY_BYTES {
             bytes.extend_from_slice(body);
@@ -225,7 +228,7 @@ impl Connection<'_> {
             ))));
         }
         let now = clock::now();
-        match find(head) {
+        match find(head.verb, guard::below(&head.path, &self.site.base)) {
             Found::Route(route, id) => self.take(head, route, id.as_deref(), now),
             Found::Asset(asset) if head.length == 0 => {
                 Ok(Outcome::Reply(Reply::asset(asset, head.takes_gzip, head.if_none_match.as_deref())))
@@ -241,10 +244,11 @@ impl Connection<'_> {
     }
 
     fn take(&mut self, head: &Head, route: &'static Route, id: Option<&str>, now: Now) -> io::Result<Outcome> {
-        let cookie = guard::cookie(&head.cookie);
+        let cookie = guard::cookie(&head.cookie, &self.site.base);
         let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
         let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, &now));
-        let stale_cookie = login.is_none() && head.cookie.contains("__Host-footbridge=");
+        let stale_cookie =
+            login.is_none() && head.cookie.contains(&format!("{}=", guard::cookie_name(&self.site.base)));
         if let Some(login) = &login {
             // Half a sign-in is a stranger still where places for connections are counted.
             if login.stage() == Stage::Full {
@@ -256,6 +260,9 @@ impl Connection<'_> {
         }
         if let Err(problem) = guard::check(head, route, login.as_deref()) {
             return Ok(refuse(head, &Problem { clear_cookie: stale_cookie, ..problem }));
+        }
+        if route.form && !self.form_is_good(head, login.as_deref(), &now) {
+            return Ok(refuse(head, &Problem::form_needed()));
         }
         let user = login.as_ref().map(|login| login.user);
         if let Err(wait) = self.site.context.auth.count(route.counted, user, peer, now.since_boot) {
@@ -283,6 +290,11 @@ impl Connection<'_> {
             now,
         };
         Ok(self.answer(head, route, &request))
+    }
+
+    fn form_is_good(&self, head: &Head, login: Option<&Login>, now: &Now) -> bool {
+        let (Some(token), Some(login)) = (head.form.as_deref(), login) else { return false };
+        self.site.context.auth.redeem_form(token, login, now.since_boot)
     }
 
     fn answer(&mut self, head: &Head, route: &Route, request: &api::Request<'_>) -> Outcome {
@@ -338,14 +350,14 @@ enum Found {
     Nothing,
 }
 
-fn find(head: &Head) -> Found {
+fn find(verb: Option<Verb>, path: &str) -> Found {
     let here: Vec<(&'static Route, Option<&str>)> =
-        ROUTES.iter().filter_map(|route| matches(route.path, &head.path).map(|id| (route, id))).collect();
-    if let Some((route, id)) = here.iter().find(|(route, _)| fits(route.method, head.verb)) {
+        ROUTES.iter().filter_map(|route| matches(route.path, path).map(|id| (route, id))).collect();
+    if let Some((route, id)) = here.iter().find(|(route, _)| fits(route.method, verb)) {
         return Found::Route(route, id.map(str::to_owned));
     }
-    match assets::find(&head.path) {
-        Some(asset) if fits(Method::Get, head.verb) => Found::Asset(asset),
+    match assets::find(path) {
+        Some(asset) if fits(Method::Get, verb) => Found::Asset(asset),
         Some(_) => Found::WrongMethod("GET, HEAD".into()),
         None if here.is_empty() => Found::Nothing,
         None => Found::WrongMethod(here.iter().map(|(route, _)| name(route.method)).collect::<Vec<_>>().join(", ")),
@@ -384,7 +396,7 @@ mod tests {
     use super::*;
 
     fn found(verb: Verb, path: &str) -> String {
-        match find(&Head { verb: Some(verb), path: path.into(), ..Head::default() }) {
+        match find(Some(verb), path) {
             Found::Route(route, id) => format!("{} {}", route.path, id.unwrap_or_default()),
             Found::Asset(asset) => format!("asset {}", asset.path),
             Found::WrongMethod(allow) => allow,

@@ -33,6 +33,7 @@ pub struct Reply {
     pub status: u16,
     /// Lines of this answer alone.
     lines: Vec<(&'static str, String)>,
+    cookie: Cookie,
     kind: Option<&'static str>,
     cache: &'static str,
     pub body: Body,
@@ -42,7 +43,7 @@ const NO_STORE: &str = "no-store";
 
 impl Reply {
     fn new(status: u16) -> Reply {
-        Reply { status, lines: Vec::new(), kind: None, cache: NO_STORE, body: Body::Nothing }
+        Reply { status, lines: Vec::new(), cookie: Cookie::Keep, kind: None, cache: NO_STORE, body: Body::Nothing }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
@@ -58,17 +59,18 @@ impl Reply {
         let reply = match answer.content {
             Content::Nothing => Reply::new(answer.status),
             Content::Json(bytes) => Reply::json(answer.status, bytes),
+            Content::Backup(bytes) => {
+                let (kind, body) = (Some("application/octet-stream"), Body::Bytes(bytes));
+                Reply { kind, body, ..Reply::new(answer.status) }
+                    .with("content-disposition", "attachment; filename=\"footbridge.backup\"")
+            }
             Content::Pem(text) => {
                 let (kind, body) = (Some("application/x-pem-file"), Body::Bytes(text.into_bytes()));
                 Reply { kind, body, ..Reply::new(answer.status) }
                     .with("content-disposition", "attachment; filename=\"footbridge-ca.pem\"")
             }
         };
-        match answer.cookie {
-            Cookie::Keep => reply,
-            Cookie::Set(value) => reply.with("set-cookie", guard::set_cookie(&value)),
-            Cookie::Clear => reply.with("set-cookie", guard::clear_cookie()),
-        }
+        Reply { cookie: answer.cookie, ..reply }
     }
 
     pub fn problem(problem: &Problem) -> Reply {
@@ -78,7 +80,7 @@ impl Reply {
             reply = reply.with("retry-after", seconds.max(1).to_string());
         }
         if problem.clear_cookie {
-            reply = reply.with("set-cookie", guard::clear_cookie());
+            reply.cookie = Cookie::Clear;
         }
         reply
     }
@@ -110,8 +112,8 @@ impl Reply {
         Reply::new(101).with("upgrade", "websocket").with("connection", "upgrade").with("sec-websocket-accept", accept)
     }
 
-    /// The head. `close`: the connection ends after it.
-    pub fn head(&self, hsts: bool, close: bool) -> String {
+    /// The head, for a page that lives below `base`. `close`: the connection ends after it.
+    pub fn head(&self, hsts: bool, base: &str, close: bool) -> String {
         let mut head = String::with_capacity(1536);
         let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         let mut line = |name: &str, value: &str| {
@@ -124,6 +126,11 @@ impl Reply {
             line("content-length", &self.body.bytes().len().to_string());
         }
         self.lines.iter().for_each(|(name, value)| line(name, value));
+        match &self.cookie {
+            Cookie::Keep => {}
+            Cookie::Set(value) => line("set-cookie", &guard::set_cookie(value, base)),
+            Cookie::Clear => line("set-cookie", &guard::clear_cookie(base)),
+        }
         line("cache-control", self.cache);
         line("content-security-policy", POLICY);
         line("x-frame-options", "DENY");
@@ -182,7 +189,7 @@ mod tests {
     #[test]
     fn a_wait_is_rounded_up_and_never_nought() {
         let lines =
-            |millis| Reply::problem(&Problem::too_many("", "", Duration::from_millis(millis))).head(false, false);
+            |millis| Reply::problem(&Problem::too_many("", "", Duration::from_millis(millis))).head(false, "/", false);
         assert!(
             lines(1).contains("retry-after: 1\r\n")
                 && lines(1001).contains("retry-after: 2\r\n")
@@ -194,9 +201,9 @@ mod tests {
     fn hsts_is_said_only_when_told() {
         let reply = Reply::bad(Bad { status: 400, why: "x" });
         assert!(
-            !reply.head(false, true).contains("strict-transport")
-                && reply.head(true, true).contains("strict-transport")
+            !reply.head(false, "/", true).contains("strict-transport")
+                && reply.head(true, "/", true).contains("strict-transport")
         );
-        assert!(reply.head(false, true).contains("connection: close\r\n"));
+        assert!(reply.head(false, "/", true).contains("connection: close\r\n"));
     }
 }

@@ -78,7 +78,7 @@ impl Bench {
 
 type Figure = (&'static str, fn(&mut Table));
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 11] = [
     ("start", start),
     ("memory", memory),
     ("connect", connect),
@@ -88,6 +88,7 @@ const FIGURES: [Figure; 10] = [
     ("frozen browser", frozen_browser),
     ("paste", paste),
     ("many at once", many_at_once),
+    ("sign-in", refused_sign_ins),
     ("size", size),
 ];
 
@@ -101,6 +102,43 @@ fn main() {
         }
     }
     table.print();
+}
+
+// ---- sign-in ----
+
+/// A3: distributions that overlap. The yardstick is the unknown name's in the same run; the kinds take turns, so that whatever else the
+/// machine does disturbs all alike.
+fn refused_sign_ins(table: &mut Table) {
+    let settings = [("FOOTBRIDGE_LOGIN_FAILURES", "100000"), ("FOOTBRIDGE_LOCKOUT_FAILURES", "3")];
+    let (mut box_, mut ada) = world::claimed_with(&settings);
+    let right = "a quiet river under the bridge";
+    ["wrong", "locked", "disabled"].into_iter().for_each(|name| box_.add_user(name, right));
+    let users = ada.get("/api/users").expect(200);
+    let disabled = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "disabled").unwrap();
+    let path = format!("/api/users/{}", disabled["id"].as_str().unwrap());
+    ada.put(&path, serde_json::json!({"disabled": true})).expect(200);
+    let mut browser = box_.browser();
+    for _ in 0..3 {
+        browser.try_sign_in("locked", "not the password at all").refusal(401);
+    }
+    let kinds = [("unknown", right), ("wrong", "not the password at all"), ("locked", right), ("disabled", right)];
+    let mut times: [Vec<f64>; 4] = Default::default();
+    for _ in 0..100 {
+        for ((name, password), times) in kinds.iter().zip(&mut times) {
+            let begun = Instant::now();
+            browser.try_sign_in(name, password).refusal(401);
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+        // A success in between, or the fourth would be locked.
+        browser.try_sign_in("wrong", right).expect(200);
+    }
+    for (percent, name) in [(10.0, "p10"), (50.0, "p50"), (90.0, "p90")] {
+        for ((kind, _), values) in kinds.iter().zip(&times) {
+            let label = format!("refused sign-in, {kind}, {name}, ms");
+            let unknown = table::percentile(&times[0], percent);
+            table.row(&label, table::percentile(values, percent), Some(unknown), "0.9x to 1.1x", "1x");
+        }
+    }
 }
 
 // ---- start and memory ----

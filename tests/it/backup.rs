@@ -1,8 +1,9 @@
 //! A backup is one file under a passphrase: made while the server runs, checked without restoring, restored whole or not at all.
 
 use crate::world::browser::Target;
-use crate::world::footbridge::{Footbridge, text};
+use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::{ADA, claimed};
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -137,4 +138,30 @@ fn half_a_restore_does_not_start_and_is_done_again() {
     assert!(told.status.success(), "{}", text(&told.stderr));
     footbridge.start_again();
     footbridge.browser().sign_in(ADA);
+}
+
+/// B8: from afar, with a proof for this alone; and it is the file that the command line makes.
+#[test]
+fn an_administrator_exports_one_over_the_page_with_a_proof() {
+    let (mut box_, mut ada) = claimed();
+    box_.add_user("eve", "a quiet river under the bridge");
+    let mut eve = box_.browser();
+    eve.sign_in(("eve", "a quiet river under the bridge"));
+    let body = |passphrase: &str, proof: Option<&str>| json!({"passphrase": passphrase, "proof": proof});
+    let passphrase = "seven lanterns by the weir";
+    assert_eq!(eve.post("/api/backup", body(passphrase, Some(ADA.1))).refusal(403), "forbidden");
+    assert_eq!(ada.post("/api/backup", body(passphrase, None)).refusal(403), "proof_needed");
+    assert_eq!(ada.post("/api/backup", body(passphrase, Some("not the password"))).refusal(401), "wrong_code");
+    assert_eq!(ada.post("/api/backup", body("short", Some(ADA.1))).expect(422)["field"], "passphrase");
+    let reply = ada.post("/api/backup", body(passphrase, Some(ADA.1)));
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/octet-stream")));
+    assert!(reply.header("content-disposition").unwrap().starts_with("attachment"));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, words) = (folder.path().join("box.backup"), folder.path().join("passphrase"));
+    fs::write(&file, &reply.body).unwrap();
+    write_private(&words, passphrase);
+    let verify = ["backup", "verify", file.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()];
+    let done = box_.command(&verify, "");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&box_.command(&["audit", "tail", "20"], "").stdout).contains("admin.backup"));
 }

@@ -67,7 +67,11 @@ fn in_all_there_are_so_many_places() {
 
 #[test]
 fn strangers_never_take_the_last_places_from_users() {
-    let settings = [("FOOTBRIDGE_CONNECTIONS", "12"), ("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "4")];
+    let settings = [
+        ("FOOTBRIDGE_CONNECTIONS", "12"),
+        ("FOOTBRIDGE_CONNECTIONS_ANONYMOUS", "4"),
+        ("FOOTBRIDGE_LOGIN_NETWORK", "off"),
+    ];
     let (_box, user) = claimed_with(&settings);
     let cookie = user.cookie.clone();
     // Each signed-in connection gives the stranger's place back, so more users than strangers fit.

@@ -1,5 +1,6 @@
 //! What the box keeps belongs to its owner alone, and whoever copies all of it finds no secret.
 
+use crate::second_factor::{Phone, half, take};
 use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::ssh_server::{self, SshServer, key_text, secret_pieces};
 use crate::world::{ADA, claimed};
@@ -173,6 +174,48 @@ fn inner_secret(key: &str) -> Vec<u8> {
     let bytes = command.arg("-d").arg(&file).output().unwrap().stdout;
     let comment = bytes.windows(5).rposition(|five| five == b"root@").expect("ssh-keygen writes user@host") - 4;
     bytes[comment - 64..comment - 32].to_vec()
+}
+
+/// What proves who somebody is: second factor, recovery codes, tokens of links and forms. All of it is shown once, and none of it is kept
+/// as it is: not in the database, the audit, the log, a backup, or the process's arguments.
+#[test]
+fn proofs_are_nowhere_as_they_are() {
+    let (mut box_, mut ada) = claimed();
+    box_.add_user("eve", "a quiet river under the bridge");
+    let begun = ada.post("/api/factor/begin", json!({})).expect(200);
+    let secret = begun["secret"].as_str().unwrap().to_owned();
+    let phone = Phone::scan(&secret);
+    let reply = ada.post("/api/factor/finish", json!({"code": phone.code(-1)}));
+    let body = take(&mut ada, reply, 200, "full");
+    let codes: Vec<String> =
+        body["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().into()).collect();
+    let invite = ada.post("/api/invites", json!({"role": "user"})).expect(201)["token"].as_str().unwrap().to_owned();
+    let form = ada.form();
+    let told = text(&box_.command(&["user", "reset-password", "eve"], "").stdout);
+    let reset = told.lines().next().unwrap().strip_prefix("reset-token ").unwrap().to_owned();
+    let mut owing = half(&box_, ADA, "factor");
+    let reply = owing.post("/api/factor/recover", json!({"code": codes[0]}));
+    take(&mut owing, reply, 200, "recovered");
+    owing.post("/api/factor/verify", json!({"code": "a-mistyped-canary-code"})).refusal(409);
+    let passphrase = "seven lanterns by the weir";
+    let export = json!({"passphrase": passphrase, "proof": phone.code(0)});
+    let backup = ada.post("/api/backup", export);
+    assert_eq!(backup.status, 200);
+
+    let mut everything = Everything::default();
+    everything.add("the backup", backup.body);
+    everything.add("the log", box_.log().into_bytes());
+    everything.add_files(&box_.data());
+    everything.add_process(box_.process());
+    let cookie = ada.cookie.as_deref().unwrap().split_once('=').unwrap().1.to_owned();
+    let texts = [&secret, &invite, &form, &reset, &cookie].map(String::as_str);
+    texts.iter().for_each(|text| everything.lacks(text.as_bytes()));
+    [passphrase, "a-mistyped-canary-code"].iter().for_each(|text| everything.lacks(text.as_bytes()));
+    everything.lacks(phone.secret());
+    for code in &codes {
+        everything.lacks(code.as_bytes());
+        everything.lacks(code.replace('-', "").as_bytes());
+    }
 }
 
 #[derive(Default)]

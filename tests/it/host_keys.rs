@@ -4,7 +4,7 @@ use crate::world::browser::Browser;
 use crate::world::proxy::Proxy;
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::terminal::Terminal;
-use crate::world::{at_a_prompt, claimed, claimed_with};
+use crate::world::{ADA, at_a_prompt, claimed, claimed_with, patience};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -134,8 +134,26 @@ fn a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced() {
         let mut terminal = browser.open(&host.target(Some(&credential)));
         let asked = terminal.until_question("host_key");
         assert_eq!(asked["status"], "changed");
+        // Not by the terminal's own way: whoever holds a stolen session would say yes too (B8).
         answer(&mut terminal, &asked, true, remember);
+        let session = format!("/api/sessions/{}", terminal.session);
+        let path = format!("{session}/hostkey");
+        // What is said after it was heard after it.
+        terminal.resize(99, 33);
+        let heard = |browser: &mut Browser| browser.get(&session).expect(200)["cols"] == 99;
+        patience::until("the resize", || heard(&mut browser).then_some(()));
+        assert_eq!(browser.get(&session).expect(200)["state"], "asking", "a yes without a proof");
+        let with = |proof: Option<&str>, fingerprint: &str| json!({"question": asked["id"], "fingerprint": fingerprint, "remember": remember, "proof": proof});
+        assert_eq!(browser.post(&path, with(None, &new)).refusal(403), "proof_needed");
+        assert_eq!(browser.post(&path, with(Some("not the password"), &new)).refusal(401), "wrong_code");
+        assert_eq!(
+            browser.post(&path, with(Some(ADA.1), &old)).refusal(409),
+            "conflict",
+            "another key than is asked about"
+        );
+        browser.post(&path, with(Some(ADA.1), &new)).expect(204);
         terminal.until_prompt();
+        assert_eq!(browser.post(&path, with(Some(ADA.1), &new)).refusal(409), "conflict", "once");
     }
     let keys = host_keys(&mut browser);
     assert_eq!(keys.len(), 1, "replaced, not added: {keys:?}");

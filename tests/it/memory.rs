@@ -1,13 +1,16 @@
 //! Secrets do not lie about in memory: once a request has been answered, nothing of what it brought is found in the process.
 
+use crate::second_factor::enrol;
 use crate::world::footbridge::Footbridge;
+use crate::world::ssh_server::{self, SshServer};
 use crate::world::{ADA, claimed, patience};
+use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 /// How often `needle` is found in the memory that the process can write.
-fn found(footbridge: &Footbridge, needle: &str) -> usize {
+fn found(footbridge: &Footbridge, needle: &[u8]) -> usize {
     let process = footbridge.process();
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
@@ -18,12 +21,12 @@ fn found(footbridge: &Footbridge, needle: &str) -> usize {
         let mut bytes = vec![0; (to - from) as usize];
         // A mapping may go while we look.
         let read = memory.read_exact_at(&mut bytes, from).is_ok();
-        if read { bytes.windows(needle.len()).filter(|window| *window == needle.as_bytes()).count() } else { 0 }
+        if read { bytes.windows(needle.len()).filter(|window| *window == needle).count() } else { 0 }
     };
     writable.map(count).sum()
 }
 
-fn until_wiped(footbridge: &Footbridge, secrets: &[&str]) {
+fn until_wiped(footbridge: &Footbridge, secrets: &[&[u8]]) {
     for secret in secrets {
         patience::until("a secret to be wiped", || (found(footbridge, secret) == 0).then_some(()));
     }
@@ -34,7 +37,7 @@ fn until_wiped(footbridge: &Footbridge, secrets: &[&str]) {
 #[test]
 fn what_a_request_brought_is_wiped_with_its_connection() {
     let (footbridge, mut browser) = claimed();
-    assert!(found(&footbridge, "footbridge.redb") > 0, "this test sees nothing");
+    assert!(found(&footbridge, b"footbridge.redb") > 0, "this test sees nothing");
     browser.sign_in(ADA);
     browser.add_password("what opens the host\n has an escape");
     let key = tempfile::tempdir().unwrap();
@@ -45,5 +48,27 @@ fn what_a_request_brought_is_wiped_with_its_connection() {
     browser.add_key(&text, None);
     drop(browser);
     let line = text.lines().nth(2).unwrap();
-    until_wiped(&footbridge, &[ADA.1, "what opens the host", " has an escape", line]);
+    let texts = [ADA.1, "what opens the host", " has an escape", line];
+    until_wiped(&footbridge, &texts.map(str::as_bytes));
+}
+
+/// The key of a signed-in user's secrets is in memory, and what it opened was; once they are signed out, nothing of either is.
+#[test]
+fn after_sign_out_no_secret_of_the_user_is_left() {
+    let host = SshServer::openssh();
+    let (footbridge, mut browser) = claimed();
+    let (phone, codes) = enrol(&mut browser);
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let mut terminal = browser.open(&host.target(Some(&credential)));
+    terminal.accept_host_key(false);
+    terminal.until_prompt();
+    let proof = json!({"passphrase": "seven lanterns by the weir", "proof": phone.code(0)});
+    assert_eq!(browser.post("/api/backup", proof).status, 200);
+    let cookie = browser.cookie.clone().unwrap().split_once('=').unwrap().1.to_owned();
+    browser.post("/api/logout", json!({"terminals": "end"})).expect(204);
+    drop((browser, terminal));
+    let plain = codes[0].replace('-', "");
+    let texts = [ADA.1, ssh_server::PASSWORD, "seven lanterns by the weir", &cookie, &codes[0], &plain];
+    until_wiped(&footbridge, &texts.map(str::as_bytes));
+    until_wiped(&footbridge, &[phone.secret()]);
 }

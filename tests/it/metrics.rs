@@ -1,7 +1,8 @@
 //! The running server tells its numbers to whoever holds the box, and nobody's name.
 
 use crate::world::footbridge::text;
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, claimed, claimed_with};
+use serde_json::json;
 
 #[test]
 fn the_numbers_are_those_of_the_running_server() {
@@ -26,4 +27,33 @@ fn the_numbers_are_those_of_the_running_server() {
     }
     footbridge.kill();
     assert_eq!(footbridge.command(&["metrics"], "").status.code(), Some(1));
+}
+
+/// A3, from outside: refused sign-ins cost one Argon2 run each, whoever they are for.
+#[test]
+fn whoever_is_refused_costs_one_run() {
+    let settings = [("FOOTBRIDGE_LOGIN_FAILURES", "1000"), ("FOOTBRIDGE_LOCKOUT_FAILURES", "2")];
+    let (mut box_, mut ada) = claimed_with(&settings);
+    for name in ["wrong", "locked", "disabled"] {
+        box_.add_user(name, "a quiet river under the bridge");
+    }
+    let users = ada.get("/api/users").expect(200);
+    let id = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "disabled").unwrap()["id"].clone();
+    ada.put(&format!("/api/users/{}", id.as_str().unwrap()), json!({"disabled": true})).expect(200);
+    let runs = || -> u64 {
+        let page = text(&box_.command(&["metrics"], "").stdout);
+        let line = page.lines().find_map(|line| line.strip_prefix("footbridge_argon2_runs "));
+        line.expect("no metric of Argon2 runs").parse().unwrap()
+    };
+    let refused = |name: &str, password: &str| {
+        let before = runs();
+        box_.browser().try_sign_in(name, password).refusal(401);
+        runs() - before
+    };
+    let (right, wrong) = ("a quiet river under the bridge", "not the password at all");
+    for _ in 0..2 {
+        refused("locked", wrong);
+    }
+    let all = [("nobody", right), ("wrong", wrong), ("locked", right), ("locked", wrong), ("disabled", right)];
+    assert_eq!(all.map(|(name, password)| refused(name, password)), [1; 5]);
 }

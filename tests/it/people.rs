@@ -158,6 +158,9 @@ fn own_sign_ins_are_listed_and_ended_and_nobody_else_s() {
     assert!(events.iter().all(|event| event["user"] == "eve"), "{events:?}");
     let audit = ada.get("/api/audit?last=1&event=signin&user=eve").expect(200);
     assert_eq!(audit["events"].as_array().unwrap().len(), 1);
+    let encoded = ada.get("/api/audit?last=%31&e%76ent=sign%69n&user=%65ve").expect(200);
+    assert_eq!(encoded, audit, "as a form writes it");
+    assert_eq!(ada.get("/api/audit?user=e%2Ave%00").expect(200)["events"], json!([]));
     assert_eq!(ada.get("/api/audit?last=100000").refusal(400), "bad_request");
 }
 

@@ -4,7 +4,7 @@
 //! is not.
 
 use crate::world::browser::Browser;
-use crate::world::{claimed, raw};
+use crate::world::{ADA, claimed, raw};
 use footbridge::api::{Access, Method, ROUTES, Route};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ struct Described {
     path: String,
     needs_cookie: bool,
     needs_csrf: bool,
+    needs_form: bool,
     is_upgrade: bool,
 }
 
@@ -54,6 +55,7 @@ fn described() -> Vec<Described> {
                 path: path.clone(),
                 needs_cookie: needs("cookie"),
                 needs_csrf: needs("csrf"),
+                needs_form: needs("form"),
                 is_upgrade: operation["responses"]["101"].is_object(),
             });
         }
@@ -107,6 +109,7 @@ fn the_described_security_is_the_program_s() {
         let one = described.get(&line).unwrap_or_else(|| panic!("openapi.json lacks {line}"));
         assert_eq!(one.needs_cookie, !matches!(route.access, Access::Open | Access::Stranger), "{line}");
         assert_eq!(one.needs_csrf, one.needs_cookie && one.changes(), "{line}");
+        assert_eq!(one.needs_form, route.form, "{line}");
     }
 }
 
@@ -181,9 +184,37 @@ fn a_change_needs_our_own_origin() {
         }
         let lines: Vec<_> = base.into_iter().chain([("Sec-Fetch-Site", "same-origin")]).collect();
         if route.path != "/api/logout" {
-            assert_ne!(ask(&browser, route, &lines).0, 403, "{} by a browser's word", route.line());
+            let (status, code) = ask(&browser, route, &lines);
+            assert!(status != 403 || code == "form_needed", "{} by a browser's word: {code}", route.line());
         }
     }
+}
+
+/// D2: what changes security is sent once, soon, and by the session that asked for the form.
+#[test]
+fn a_form_that_changes_security_wants_a_token_of_its_own_once() {
+    let (box_, mut browser) = claimed();
+    let mut other = box_.browser();
+    other.sign_in(ADA);
+    let (origin, cookie, csrf) = (browser.origin(), browser.cookie.clone().unwrap(), browser.csrf.clone().unwrap());
+    let base = [("Origin", origin.as_str()), ("Cookie", cookie.as_str()), ("X-Footbridge-Csrf", csrf.as_str())];
+    let mut seen = 0;
+    for route in described().iter().filter(|route| route.needs_form) {
+        let (own, foreign) = (browser.form(), other.form());
+        let with = |token: &str| {
+            let lines: Vec<_> = base.into_iter().chain([("X-Footbridge-Form", token)]).collect();
+            ask(&browser, route, &lines)
+        };
+        let refused = (403, "form_needed".to_string());
+        assert_eq!(ask(&browser, route, &base), refused, "{}", route.line());
+        for wrong in ["", "x", csrf.as_str(), foreign.as_str()] {
+            assert_eq!(with(wrong), refused, "{} {wrong}", route.line());
+        }
+        assert_ne!(with(&own).1, "form_needed", "{}", route.line());
+        assert_eq!(with(&own), refused, "{} twice", route.line());
+        seen += 1;
+    }
+    assert!(seen >= 12, "{seen}");
 }
 
 #[test]

@@ -29,6 +29,10 @@ impl Phone {
         Phone { secret: bytes }
     }
 
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// `steps` of 30 seconds from now: the box takes one step of difference, so each test has three codes.
     pub fn code(&self, steps: i64) -> String {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;

@@ -8,7 +8,7 @@ let box;
 let server;
 
 before(async () => {
-  [box, server] = await Promise.all([footbridge(), sshd({ shell: '/bin/bash' })]);
+  [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_LOGIN_FAILURES: '1000' }), sshd({ shell: '/bin/bash' })]);
 });
 after(async () => {
   await closeBrowser();
@@ -149,6 +149,15 @@ test('a changed host key is refused by default', async () => {
   await page.keyboard.press('Enter');
   await page.locator('.question.danger').waitFor();
   await page.locator('.question.danger .button.danger').click();
+  // B8: who sits here proves it, and a wrong proof leaves the question where it is.
+  const proof = page.locator('dialog[open] input[name="proof"]');
+  const replace = page.locator('dialog[open] .button.danger');
+  await proof.fill('not the password at all');
+  await replace.click();
+  await page.getByText('Nothing was changed').waitFor();
+  await shot(page, 'changed-key-proof');
+  await proof.fill(ADA.password);
+  await replace.click();
   await answerPassword(page);
   await seen(page, '$');
   await close();

@@ -194,6 +194,66 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await stranger.close();
 });
 
+test('an administrator saves a backup, with a fresh code for it alone', async () => {
+  const { page, close } = await visitor(box);
+  await password(page, ADA);
+  await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await menu(page, 'People');
+  await dialog(page).getByRole('button', { name: 'Save a backup' }).click();
+  await dialog(page).locator('input[name="passphrase"]').fill(BOB.password);
+  await shot(page, 'people-backup');
+  await withoutBarriers(page);
+  await dialog(page).getByRole('button', { name: 'Make backup' }).click();
+  const code = dialog(page).locator('input[autocomplete="one-time-code"]');
+  await code.fill('000000');
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('Nothing was changed').waitFor();
+  await code.fill(await oneTimeCode());
+  const [file] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+  const kept = readFileSync(await file.path());
+  assert.ok(kept.length > 1000 && !kept.includes(ADA.name), 'sealed');
+  await close();
+});
+
+test('a browser, a host and a stranger may call themselves what they like: it is text', async () => {
+  const { page, close } = await visitor(box, { userAgent: HOSTILE });
+  await password(page, ADA);
+  await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  const csrf = (await page.evaluate(async () => (await fetch('/api/state')).json())).csrf;
+  const put = (path, body, method = 'POST') => page.evaluate(async ([path, body, method, csrf]) => (await fetch(path, { method, headers: { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf }, body: JSON.stringify(body) })).status, [path, body, method, csrf]);
+  const made = [
+    await put('/api/hosts', { label: HOSTILE, address: '192.0.2.1', user: '<b>u</b>', tags: [HOSTILE.slice(0, 32)], notes: HOSTILE }),
+    await put('/api/credentials', { label: HOSTILE, kind: 'password', password: HOSTILE }),
+    await put('/api/credentials', { label: `"'>${HOSTILE}`, kind: 'generate' }),
+  ];
+  assert.deepEqual(made, [201, 201, 201]);
+  // What a terminal to such a user leaves in the audit.
+  await put('/api/sessions', { address: '127.0.0.1', port: 1, user: '<img/src=x/onerror=document.title="run">' });
+  await page.reload();
+  await page.locator('.work').waitFor({ timeout: PATIENCE });
+  await page.getByText(HOSTILE).first().waitFor();
+  await menu(page, 'Keys and passwords');
+  await dialog(page).getByText(HOSTILE).first().waitFor();
+  await page.keyboard.press('Escape');
+  await menu(page, 'Your account');
+  await dialog(page).getByText('This browser').waitFor();
+  await shot(page, 'people-hostile');
+  await page.keyboard.press('Escape');
+  await menu(page, 'Audit');
+  await dialog(page).locator('.audit, table, .rows').first().waitFor();
+  await dialog(page).locator('select').selectOption('session');
+  await dialog(page).getByText('onerror').first().waitFor({ timeout: PATIENCE });
+  await dialog(page).getByRole('button', { name: 'Close' }).last().click();
+  await until(async () => (await page.locator('dialog[open]').count()) === 0, 'the dialog stays');
+  await menu(page, 'People');
+  await dialog(page).getByRole('button', { name: /bob/ }).waitFor();
+  assert.equal(await page.evaluate(() => document.querySelectorAll('img, b').length), 0);
+  assert.notEqual(await page.title(), 'run');
+  await close();
+});
+
 test('a link opened in a tab that is still loading is not lost to the page before it', async () => {
   const { page, close } = await visitor(box);
   let asked = 0;

@@ -27,7 +27,7 @@ export const AS_SHIPPED = { FOOTBRIDGE_SECOND_FACTOR: undefined, FOOTBRIDGE_CONN
 
 const binary = process.env.FOOTBRIDGE_BIN ? resolve(process.env.FOOTBRIDGE_BIN) : join(root, 'target/debug/footbridge');
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
@@ -167,7 +167,7 @@ export async function network(box) {
   };
 }
 
-async function answers(port) {
+export async function answers(port) {
   const { connect } = await import('node:net');
   return new Promise((done) => {
     const socket = connect(port, '127.0.0.1', () => done(true));

@@ -202,6 +202,74 @@ fn a_box_without_the_time_says_so_and_a_recovery_code_still_works() {
     assert!(auth.verify_factor(&half, &phone.code(&later(30)), &who()).is_ok());
 }
 
+/// The same moment since boot, by a calendar that somebody has set.
+fn with_calendar(who: &Who<'static>, shift: i64) -> Who<'static> {
+    Who { now: Now { calendar: who.now.calendar + shift, ..who.now }, ..*who }
+}
+
+const YEAR: i64 = 365 * 86_400;
+
+/// I5, B3: the last accepted step is on the disk, and a clock set back replays nothing, over a restart too.
+#[test]
+fn a_clock_set_back_replays_no_code() {
+    let Box_ { dir, auth } = required();
+    let (phone, _) = ada(&auth);
+    let (half, other) = (sign_in(&auth, &later(60)), sign_in(&auth, &later(60)));
+    auth.verify_factor(&half, &phone.code(&later(60)), &later(60)).unwrap();
+    let back = with_calendar(&later(90), -30);
+    assert!(is_failed(auth.verify_factor(&other, &phone.code(&back), &back)), "the moment of the code comes again");
+    let long_ago = with_calendar(&later(91), -3600);
+    assert!(
+        is_failed(auth.verify_factor(&other, &phone.code(&long_ago), &long_ago)),
+        "a code that was never used either"
+    );
+    drop((auth, half, other));
+    let again = open(dir.path(), Settings { factor: Policy::Required, ..settings() });
+    let half = sign_in(&again, &back);
+    assert!(is_failed(again.verify_factor(&half, &phone.code(&back), &back)));
+    assert!(again.verify_factor(&half, &phone.code(&later(120)), &later(120)).is_ok());
+}
+
+/// A clock that jumps a year ahead and comes back: what was used then stands, and a recovery code is the way on.
+#[test]
+fn after_a_jump_of_a_year_and_back_a_recovery_code_leads_on() {
+    let Box_ { auth, .. } = required();
+    let (phone, enrolled) = ada(&auth);
+    let ahead = with_calendar(&later(60), YEAR);
+    let whole = auth.verify_factor(&sign_in(&auth, &ahead), &phone.code(&ahead), &ahead).unwrap();
+    assert!(auth.find_any(&whole.cookie, who().peer, &later(61).now).is_some(), "a sign-in does not notice the jump");
+    let half = sign_in(&auth, &later(90));
+    assert!(is_failed(auth.verify_factor(&half, &phone.code(&later(90)), &later(90))));
+    let code = enrolled.recovery_codes[0].as_str().into();
+    let recovered = auth.use_recovery(&half, &code, &later(90)).unwrap();
+    let (phone, _) = enrol(&auth, &recovered.login, &later(90));
+    let half = sign_in(&auth, &later(150));
+    assert!(auth.verify_factor(&half, &phone.code(&later(150)), &later(150)).is_ok());
+}
+
+/// Sign-ins, half ones, limits and locks run on the clock since boot: no calendar makes them longer or shorter.
+#[test]
+fn sessions_and_locks_do_not_look_at_the_calendar() {
+    let Box_ { auth, .. } = fresh(settings());
+    let user = add(&auth, "ada");
+    let started = auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+    (0..5).for_each(|_| assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who()))));
+    let in_1970 = 100 - who().now.calendar;
+    for shift in [0, YEAR, -YEAR, in_1970] {
+        let soon = with_calendar(&later(29 * 60), shift);
+        assert!(auth.find_any(&started.cookie, soon.peer, &soon.now).is_some(), "{shift}");
+        let idle = with_calendar(&later(30 * 60), shift);
+        assert!(auth.find_any(&started.cookie, idle.peer, &idle.now).is_none(), "{shift}");
+        let locked = with_calendar(&later(15 * 60 - 1), shift);
+        assert!(auth.is_locked(user.id, &locked.now), "{shift}");
+        assert!(is_failed(auth.sign_in("ada", &GOOD.into(), &locked)), "{shift}");
+        let over = with_calendar(&later(15 * 60), shift);
+        assert!(!auth.is_locked(user.id, &over.now), "{shift}");
+    }
+    let over = with_calendar(&later(15 * 60), in_1970);
+    assert!(auth.sign_in("ada", &GOOD.into(), &over).is_ok(), "a board without a clock signs in (I5)");
+}
+
 #[test]
 fn a_step_up_is_for_one_thing_of_one_session_once() {
     let Box_ { auth, .. } = fresh(settings());

@@ -18,6 +18,11 @@ export class ApiError extends Error {
 /** A box that does not answer within this is as good as unreachable for the person who waits. */
 const ANSWER_WITHIN_MS = 30_000;
 
+/** The box's address of a path: beside the page, wherever a proxy has put it. */
+export function here(path: string): string {
+  return new URL(path.replace(/^\//, ''), document.baseURI).href;
+}
+
 let csrf = '';
 let signedOut = (): void => undefined;
 
@@ -26,6 +31,8 @@ export const api = {
   post: <T = void>(path: string, body: unknown): Promise<T> => send<T>('POST', path, body),
   put: <T = void>(path: string, body: unknown): Promise<T> => send<T>('PUT', path, body),
   del: (path: string): Promise<void> => send<void>('DELETE', path),
+  /** A file that the box makes. */
+  file: async (path: string, body: unknown): Promise<Blob> => (await accepted('POST', path, body)).blob(),
   /** Called when the box says that nobody is signed in any more. */
   whenSignedOut(then: () => void): void {
     signedOut = then;
@@ -36,15 +43,27 @@ export const api = {
 };
 
 async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await reach(method, path, body);
+  const answer = await accepted(method, path, body);
   const value = await readJson(answer);
-  if (!answer.ok) throw refused(answer, value);
   if (typeof value['csrf'] === 'string') csrf = value['csrf'];
   return (answer.status === 204 ? undefined : value) as T;
 }
 
-async function reach(method: string, path: string, body: unknown): Promise<Response> {
+/** An answer that is no refusal. What changes security wants a token of its own, good for one sending. */
+async function accepted(method: string, path: string, body: unknown): Promise<Response> {
+  const first = await reach(method, path, body);
+  if (first.ok) return first;
+  const error = refused(first, await readJson(first));
+  if (error.code !== 'form_needed') throw error;
+  const { form } = await send<{ form: string }>('POST', '/api/form', {});
+  const second = await reach(method, path, body, form);
+  if (second.ok) return second;
+  throw refused(second, await readJson(second));
+}
+
+async function reach(method: string, path: string, body: unknown, form = ''): Promise<Response> {
   const headers = new Headers({ Accept: 'application/json' });
+  if (form !== '') headers.set('X-Footbridge-Form', form);
   if (method !== 'GET' && csrf !== '') headers.set('X-Footbridge-Csrf', csrf);
   const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', redirect: 'error', keepalive: path === '/api/preferences', signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
   if (body !== undefined) {
@@ -52,7 +71,7 @@ async function reach(method: string, path: string, body: unknown): Promise<Respo
     init.body = JSON.stringify(body);
   }
   try {
-    return await fetch(path, init);
+    return await fetch(here(path), init);
   } catch {
     throw new ApiError(0, 'unreachable', t('base.unreachable'), t('base.unreachable.remedy'));
   }

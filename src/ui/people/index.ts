@@ -2,6 +2,7 @@
 
 export { openAccount } from './account';
 export { openAudit } from './audit';
+export { overrideHostKey } from './hostkey';
 export { readLink } from './link';
 export { showNotices } from './notices';
 export { showStage } from './stage';

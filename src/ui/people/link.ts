@@ -10,6 +10,7 @@ export function readLink(hash: string): TokenLink | null {
   return found ? { kind: found[1] as TokenLink['kind'], token: found[2] ?? '' } : null;
 }
 
-export function inviteLink(origin: string, token: string): string {
-  return `${origin}/#invite=${token}`;
+/** `page`: the page's own address, with its slash. */
+export function inviteLink(page: string, token: string): string {
+  return `${page}#invite=${token}`;
 }

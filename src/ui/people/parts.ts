@@ -81,7 +81,11 @@ export function qrPicture(text: string): Element {
 }
 
 export function saveFile(name: string, text: string, kind: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: kind }));
+  saveBlob(name, new Blob([text], { type: kind }));
+}
+
+export function saveBlob(name: string, contents: Blob): void {
+  const address = URL.createObjectURL(contents);
   h('a', { href: address, download: name }).click();
   window.setTimeout(() => URL.revokeObjectURL(address), 1000);
 }

@@ -6,7 +6,7 @@ import { inviteLink, readLink } from './link';
 
 test('a link is read back, and nothing else is taken for one', () => {
   const token = 'aB3_-'.repeat(8);
-  assert.deepEqual(readLink(new URL(inviteLink('https://box:8443', token)).hash), { kind: 'invite', token });
+  assert.deepEqual(readLink(new URL(inviteLink('https://box:8443/', token)).hash), { kind: 'invite', token });
   assert.deepEqual(readLink(`#reset=${token}`), { kind: 'reset', token });
   for (const junk of ['', '#', '#invite=', '#invite=short', `#other=${token}`, `#invite=${token}&x`, `#invite=<b>${token}`]) assert.equal(readLink(junk), null, junk);
 });

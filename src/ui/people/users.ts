@@ -1,9 +1,11 @@
 // For administrators: who may sign in, what they may do, and invitations that are out.
 
 import { confirmDanger, openDialog } from '../base/dialog';
+import { here } from '../base/api';
 import { h, icon } from '../base/dom';
 import { t } from '../base/text';
 import { type MenuItem, copyBox, countText, iconButton, openMenu, orToast } from '../start/common';
+import { openBackup } from './backup';
 import { type Invite, type Person, ROLES, type Role, box } from './box';
 import { inviteLink } from './link';
 import { fetched, said, timeText, withProof, wordText } from './parts';
@@ -12,11 +14,12 @@ export async function openUsers(self: string): Promise<void> {
   const people = fetched(box.people, (all, refresh) => h('ul', { class: 'rows' }, ...all.map((one) => personRow(one, self, refresh))));
   const invites = fetched(box.invites, inviteList);
   const invite = h('button', { type: 'button', class: 'button primary', on: { click: () => void makeInvite().then((made) => made && invites.refresh()) } }, icon('plus'), t('people.invites.make'));
+  const backup = h('button', { type: 'button', class: 'button', on: { click: () => void openBackup() } }, icon('import'), t('people.backup.title'));
   const body = h(
     'div',
     { class: 'keys' },
     h('p', { class: 'dialog-lead' }, t('people.users.lead')),
-    h('div', { class: 'toolbar' }, invite),
+    h('div', { class: 'toolbar' }, invite, backup),
     people.root,
     h('section', { class: 'account-part', 'aria-label': t('people.invites') }, h('h3', {}, t('people.invites')), invites.root),
   );
@@ -137,6 +140,6 @@ async function makeInvite(): Promise<boolean> {
 }
 
 async function showLink(made: { token: string; expires: number }): Promise<void> {
-  const body = h('div', { class: 'public-key' }, h('p', { class: 'dialog-lead' }, t('people.invites.link.lead', { time: timeText(made.expires) })), copyBox(t('people.invites.link'), inviteLink(location.origin, made.token)), h('p', { class: 'hint' }, t('people.invites.link.hint')));
+  const body = h('div', { class: 'public-key' }, h('p', { class: 'dialog-lead' }, t('people.invites.link.lead', { time: timeText(made.expires) })), copyBox(t('people.invites.link'), inviteLink(here('/'), made.token)), h('p', { class: 'hint' }, t('people.invites.link.hint')));
   await openDialog({ title: t('people.invites.link'), body, wide: true, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
 }

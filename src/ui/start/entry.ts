@@ -62,7 +62,7 @@ export function certificateHelp(): HTMLElement {
     { class: 'entry-help' },
     h('summary', {}, icon('lock'), t('start.ca.title'), icon('chevron')),
     h('p', {}, t('start.ca.why')),
-    h('p', {}, h('a', { href: '/ca.pem', download: 'footbridge-ca.pem', class: 'button' }, icon('import'), t('start.ca.download'))),
+    h('p', {}, h('a', { href: 'ca.pem', download: 'footbridge-ca.pem', class: 'button' }, icon('import'), t('start.ca.download'))),
     h(
       'dl',
       {},

@@ -1,6 +1,7 @@
 // Keeps the page itself, so that it can say that the box is away. What the box answers is never kept.
 const CACHE = 'footbridge-%version%';
-const SHELL = ['/', '/%script%', '/%style%', '/icon.svg', '/manifest.webmanifest'];
+// Relative to this file, which lies beside the page, wherever a proxy has put both.
+const SHELL = ['./', '%script%', '%style%', 'icon.svg', 'manifest.webmanifest'].map((name) => new URL(name, self.location.href).pathname);
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL)).then(() => self.skipWaiting()));

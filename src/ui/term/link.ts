@@ -1,7 +1,8 @@
 // The page's end of a terminal's WebSocket (docs/API.md). It counts bytes, acknowledges what was shown, and comes back by itself,
 // to the very byte, for as long as the box has the session.
 
-import { ApiError, api } from '../base/api';
+import { ApiError, api, here } from '../base/api';
+import { t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
 
@@ -61,6 +62,8 @@ const HELD_BYTES = 64 * 1024;
 /** A page that was asleep for so long does not trust its socket. */
 const ASLEEP_MS = 45_000;
 const OPENING_MS = 15_000;
+/** The box answers and its sockets do not open: once may be bad luck, twice is something in between. */
+const UNOPENED = 2;
 
 export class Link {
   private socket: WebSocket | null = null;
@@ -77,6 +80,8 @@ export class Link {
   private over = false;
   private ready = false;
   private first = true;
+  /** Sockets in a row that never opened although the box gave a ticket. */
+  private unopened = 0;
 
   constructor(
     readonly session: string,
@@ -118,7 +123,7 @@ export class Link {
   private open(ticket: string): void {
     // Without an offset the box begins at the oldest byte it has, and says which that is.
     const from = this.first ? '' : `&offset=${this.offset}`;
-    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}`);
+    const socket = new WebSocket(here(`/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}`).replace(/^http/, 'ws'));
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.openTimer = window.setTimeout(() => socket.close(), OPENING_MS);
@@ -127,10 +132,12 @@ export class Link {
       if (typeof data === 'string') this.told(JSON.parse(data) as Record<string, unknown>);
       else this.received(new Uint8Array(data as ArrayBuffer));
     };
+    this.unopened += 1;
+    socket.onopen = () => (this.unopened = 0);
     socket.onclose = () => {
       if (this.socket !== socket) return;
       this.drop();
-      if (!this.over) this.retry(null);
+      if (!this.over) this.retry(this.unopened < UNOPENED ? null : new ApiError(0, 'no_upgrade', t('term.no-upgrade'), t('term.no-upgrade.remedy')));
     };
   }
 

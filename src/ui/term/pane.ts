@@ -13,7 +13,7 @@ import { type Settings, onSettings, settings } from '../base/settings';
 import { t } from '../base/text';
 import type { Session } from '../base/types';
 import { FindBar } from './find';
-import { type Ended, Link, type Question } from './link';
+import { type Ended, type HostKeyQuestion, Link, type Question } from './link';
 import { Pace, keyPressed } from './pace';
 import { asksFirst, counts, prepared, preview } from './paste';
 import { hostKeyPanel, promptsPanel } from './questions';
@@ -42,6 +42,8 @@ export interface PaneOwner {
   /** The pane was typed in; where broadcast is on, others get it too. */
   typed(pane: Pane, bytes: Uint8Array): void;
   focused(pane: Pane): void;
+  /** Yes to a changed host key, which needs a proof that somebody is there. False: thought better of it. */
+  overridden(session: string, question: HostKeyQuestion): Promise<boolean>;
   /** The end was seen; the pane may go. */
   dismissed(pane: Pane): void;
   /** False: the key is the page's own and xterm.js must not see it. */
@@ -305,11 +307,18 @@ export class Pane {
     };
     if (question.question === 'host_key') {
       announce(t(question.status === 'changed' ? 'term.key.changed' : 'term.key.unknown'), true);
-      this.overlay.append(hostKeyPanel(question, (accept) => done(() => this.link?.answerHostKey(question.id, accept))));
+      this.overlay.append(hostKeyPanel(question, (accept) => (accept && question.status === 'changed' ? void this.override(question) : done(() => this.link?.answerHostKey(question.id, accept)))));
     } else {
       announce(t('term.prompt.title', { host: this.title }), true);
       this.overlay.append(promptsPanel(question, this.title, (responses) => done(() => this.link?.answerPrompts(question.id, responses))));
     }
+  }
+
+  /** The question stays until the box has heard the yes: who closes the dialog is asked again by the panel behind it. */
+  private async override(question: HostKeyQuestion): Promise<void> {
+    if (this.session === null || !(await this.owner.overridden(this.session, question))) return;
+    if (this.asked === question.id) this.unask();
+    this.term.focus();
   }
 
   private unask(): void {

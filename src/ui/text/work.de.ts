@@ -9,6 +9,8 @@ const work: Record<keyof typeof en, string> = {
   'term.starting': 'Verbinde mit {host}',
   'term.connected': 'Verbunden mit {host}.',
   'term.lost': '{bytes} Bytes der Ausgabe sind fort: Es kam mehr, als die Box aufhebt. Der Bildschirm wird neu gezeichnet.',
+  'term.no-upgrade': 'Die Box antwortet, aber kein Terminal kommt durch.',
+  'term.no-upgrade.remedy': 'Ein Proxy dazwischen verwirft wohl den Upgrade-Header der WebSockets. Er muss Upgrade und Connection weitergeben.',
   'term.away': 'Verbindung verloren. Das Terminal läuft weiter; neuer Versuch läuft.',
   'term.away.in': 'Nächster Versuch in {seconds} s.',
   'term.away.now': 'Jetzt versuchen',

@@ -7,6 +7,8 @@ const work = {
   'term.starting': 'Connecting to {host}',
   'term.connected': 'Connected to {host}.',
   'term.lost': '{bytes} bytes of output are gone: more came than the box keeps. The screen is drawn anew.',
+  'term.no-upgrade': 'The box answers, but no terminal gets through.',
+  'term.no-upgrade.remedy': 'A proxy in between probably drops the Upgrade header of WebSockets. It must pass Upgrade and Connection on.',
   'term.away': 'Connection lost. The terminal goes on; reconnecting.',
   'term.away.in': 'Next try in {seconds} s.',
   'term.away.now': 'Try now',

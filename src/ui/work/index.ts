@@ -8,8 +8,9 @@ import { change, keep, onSettings, recall, save, settings } from '../base/settin
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
 import { openMenu, orToast } from '../start/common';
-import { openAccount, openAudit, openUsers } from '../people/index';
+import { openAccount, openAudit, openUsers, overrideHostKey } from '../people/index';
 import { type StartPage, openHostKeys, openKeys, showStart } from '../start/index';
+import type { HostKeyQuestion } from '../term/link';
 import { type Goal, Pane, type PaneOwner } from '../term/pane';
 import { TouchBar } from '../term/touchbar';
 import { ACTIONS, type ActionId, actionFor, keysOf, stolenKey, tabNumber } from './actions';
@@ -257,6 +258,10 @@ export class Work implements PaneOwner {
     const to = this.front?.broadcast;
     if (!to?.has(pane.id)) return;
     for (const other of this.front?.panes.values() ?? []) if (other !== pane && to.has(other.id)) other.type(bytes);
+  }
+
+  overridden(session: string, question: HostKeyQuestion): Promise<boolean> {
+    return overrideHostKey(session, question);
   }
 
   focused(pane: Pane): void {

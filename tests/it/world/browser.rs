@@ -115,9 +115,18 @@ impl Browser {
         if body.is_some() {
             headers.push(("Content-Type".into(), "application/json".into()));
         }
-        let reply = self.exchange(&head(method, path, &headers, body.as_deref()), method == "HEAD");
+        let mut reply = self.exchange(&head(method, path, &headers, body.as_deref()), method == "HEAD");
+        if reply.status == 403 && reply.json()["error"] == "form_needed" {
+            headers.push(("X-Footbridge-Form".into(), self.form()));
+            reply = self.exchange(&head(method, path, &headers, body.as_deref()), method == "HEAD");
+        }
         self.remember_cookie(&reply);
         reply
+    }
+
+    /// A token for one form that changes security.
+    pub fn form(&mut self) -> String {
+        self.post("/api/form", json!({})).expect(200)["form"].as_str().unwrap().into()
     }
 
     /// A request to a box that may be killed under it: an error, or the whole answer.

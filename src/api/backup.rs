@@ -1,0 +1,24 @@
+//! A backup for whoever administers the box from afar: the same file as `footbridge backup create` makes.
+
+use super::users::{note, prove};
+use super::{Answer, Content, Context, Cookie, Problem, Request};
+use crate::auth;
+use crate::secret::Secret;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    passphrase: Secret,
+    proof: Option<Secret>,
+}
+
+/// The proof comes last: a passphrase that will not do costs nobody a code.
+pub fn create(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Fields = request.read()?;
+    auth::strong_enough(&fields.passphrase).map_err(|why| Problem::invalid("passphrase", &why))?;
+    prove(context, request, fields.proof.as_ref(), "export backup")?;
+    let file = (context.make_backup)(&fields.passphrase).map_err(|why| Problem::internal(&why))?;
+    note(request, "admin.backup", "box")?;
+    Ok(Answer { status: 200, content: Content::Backup(file), cookie: Cookie::Keep })
+}
