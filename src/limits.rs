@@ -102,6 +102,15 @@ pub const INVITES: usize = 32;
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
 /// B9: a phone, a laptop, a few keys on a ring. Each takes some 500 bytes of the user's record.
 pub const PASSKEYS_PER_USER: usize = 10;
+/// R1: how long a device's challenge may be answered: it is asked for and signed in one go.
+pub const DEVICE_CHALLENGE: Duration = Duration::from_secs(120);
+/// A person's browsers. Each takes some 250 bytes of the user's record.
+pub const DEVICES_PER_USER: usize = 16;
+/// Wrong passwords from a device that proved itself: as many, in the time that a lock lasts, as lock an account for everybody else.
+pub const DEVICE_FAILURES: u32 = 5;
+pub const DEVICE_FAILURE_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// How long a code for another device is good: time to walk over and type it.
+pub const DEVICE_CODE_SECONDS: i64 = 10 * 60;
 /// What an authenticator sends nests four deep, and holds a few dozen values; both bound what reading it may cost.
 pub const CBOR_DEPTH: usize = 8;
 pub const CBOR_ITEMS: usize = 256;

@@ -5,6 +5,7 @@
 
 mod check;
 mod credentials;
+mod devices;
 mod factor;
 mod hostkeys;
 mod hosts;
@@ -221,6 +222,12 @@ pub const ROUTES: &[Route] = &[
     small(route(Post, "/api/factor/passkey/begin", Half, passkeys::offer)),
     small(route(Post, "/api/factor/passkey/verify", Half, passkeys::verify)),
     small(route(Post, "/api/factor/passkey/prove", User, passkeys::prove)),
+    small(route(Post, "/api/device/challenge", Stranger, devices::challenge)),
+    small(route(Post, "/api/device/code", User, devices::code)),
+    small(route(Put, "/api/device/demand", User, devices::demand)),
+    route(Get, "/api/devices", User, devices::list),
+    small(route(Post, "/api/devices", Half, devices::trust)),
+    route(Delete, "/api/devices/{id}", User, devices::remove),
     route(Get, "/api/passkeys", User, passkeys::list),
     small(route(Post, "/api/factor/passkey/create", Half, passkeys::wish)),
     route(Post, "/api/passkeys", Half, passkeys::add),
