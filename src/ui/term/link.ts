@@ -2,6 +2,7 @@
 // to the very byte, for as long as the box has the session.
 
 import { ApiError, api } from '../base/api';
+import { attachWord } from '../base/device';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
 
@@ -112,13 +113,14 @@ export class Link {
       if (error instanceof ApiError && error.status === 404) return this.lostForGood();
       return this.retry(error instanceof ApiError ? error : null);
     }
-    if (!this.over) this.open(ticket);
+    const device = await attachWord(ticket);
+    if (!this.over) this.open(ticket, device);
   }
 
-  private open(ticket: string): void {
+  private open(ticket: string, device: string): void {
     // Without an offset the box begins at the oldest byte it has, and says which that is.
     const from = this.first ? '' : `&offset=${this.offset}`;
-    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}`);
+    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}${device}`);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.openTimer = window.setTimeout(() => socket.close(), OPENING_MS);

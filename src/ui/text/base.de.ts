@@ -5,6 +5,8 @@ import type en from './base.en';
 const base: Record<keyof typeof en, string> = {
   'base.unreachable': 'Die Box ist nicht erreichbar.',
   'base.unreachable.remedy': 'Prüfe das Netz und versuche es noch einmal.',
+  'base.device.not-kept': 'Dieser Browser behält den Schlüssel nicht.',
+  'base.device.not-kept.remedy': 'Entferne das Gerät wieder und versuche es ohne privates Fenster.',
   'base.close': 'Schließen',
   'base.cancel': 'Abbrechen',
 };

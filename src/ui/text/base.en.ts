@@ -3,6 +3,8 @@
 const base = {
   'base.unreachable': 'The box cannot be reached.',
   'base.unreachable.remedy': 'Check the network and try again.',
+  'base.device.not-kept': 'This browser does not keep the key.',
+  'base.device.not-kept.remedy': 'Remove the device again, and try without a private window.',
   'base.close': 'Close',
   'base.cancel': 'Cancel',
 };
