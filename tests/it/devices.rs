@@ -160,7 +160,7 @@ fn a_challenge_is_answered_once_and_by_the_right_key() {
     demand(&mut ada, true).expect(204);
     let mut browser = box_.browser();
     let word = device.word(&mut browser);
-    let mut try_word = |word: &Value, stage: &str| {
+    let try_word = |word: &Value, stage: &str| {
         let mut browser = box_.browser();
         let reply = browser.post("/api/login", json!({"name": ADA.0, "password": ADA.1, "device": word}));
         take(&mut browser, reply, 200, stage);
