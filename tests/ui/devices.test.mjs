@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ADA, PATIENCE, axeSource, claimed, closeBrowser, footbridge, openTerminal, shot, signIn, sshd, visitor } from './world.mjs';
+import { ADA, PATIENCE, axeSource, claimed, closeBrowser, footbridge, openTerminal, quickConnect, shot, signIn, sshd, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -99,5 +99,15 @@ test('a trusted browser opens terminals, lets another in, and is not locked out'
   const owner = await context.newPage();
   await owner.goto(box.url);
   await signIn(owner);
+
+  // A browser that loses its key is told so where it can no longer open a terminal.
+  await owner.evaluate(() => new Promise((done) => (indexedDB.deleteDatabase('footbridge').onsuccess = done)));
+  await owner.reload();
+  await owner.locator('.work').waitFor();
+  // The terminal of before may be in front.
+  await owner.keyboard.press('Control+Shift+H');
+  await quickConnect(owner, server.port);
+  await owner.getByText('has lost the key').first().waitFor();
+  await shot(owner, 'device-lost');
   await close();
 });

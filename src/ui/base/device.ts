@@ -27,11 +27,11 @@ export async function signInWord(user: string): Promise<{ id: string; challenge:
   return { id: kept.id, challenge, signature: await sign(kept.key, 'sign-in', challenge) };
 }
 
-/** What a trusted device adds to the address of an upgrade. */
-export async function attachWord(ticket: string): Promise<string> {
+/** What a trusted device adds to the address of an upgrade. Null: this browser was one and has lost its key. */
+export async function attachWord(ticket: string): Promise<string | null> {
   if (!signedInWith) return '';
   const kept = await find(signedInWith.user);
-  return kept?.id === signedInWith.id ? `&device=${await sign(kept.key, 'attach', ticket)}` : '';
+  return kept?.id === signedInWith.id ? `&device=${await sign(kept.key, 'attach', ticket)}` : null;
 }
 
 /** Makes a key, has it trusted by `send`, and keeps it. */

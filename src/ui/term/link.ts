@@ -3,6 +3,7 @@
 
 import { ApiError, api } from '../base/api';
 import { attachWord } from '../base/device';
+import { t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
 
@@ -117,10 +118,10 @@ export class Link {
     if (!this.over) this.open(ticket, device);
   }
 
-  private open(ticket: string, device: string): void {
+  private open(ticket: string, device: string | null): void {
     // Without an offset the box begins at the oldest byte it has, and says which that is.
     const from = this.first ? '' : `&offset=${this.offset}`;
-    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}${device}`);
+    const socket = new WebSocket(`wss://${location.host}/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}${device ?? ''}`);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.openTimer = window.setTimeout(() => socket.close(), OPENING_MS);
@@ -131,8 +132,9 @@ export class Link {
     };
     socket.onclose = () => {
       if (this.socket !== socket) return;
+      const ready = this.ready;
       this.drop();
-      if (!this.over) this.retry(null);
+      if (!this.over) this.retry(device === null && !ready ? keyLost() : null);
     };
   }
 
@@ -276,4 +278,9 @@ export class Link {
     }
     return true;
   }
+}
+
+/** A socket that is refused does not say why; this is the one reason that the page knows. */
+function keyLost(): ApiError {
+  return new ApiError(403, 'device_needed', t('base.device.lost'), t('base.device.lost.remedy'));
 }
