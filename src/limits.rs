@@ -96,6 +96,12 @@ pub const INVITES: usize = 32;
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
 /// B9: a phone, a laptop, a few keys on a ring. Each takes some 500 bytes of the user's record.
 pub const PASSKEYS_PER_USER: usize = 10;
+/// R1: how long a device's challenge may be answered: it is asked for and signed in one go.
+pub const DEVICE_CHALLENGE: Duration = Duration::from_secs(120);
+/// A person's browsers. Each takes some 250 bytes of the user's record.
+pub const DEVICES_PER_USER: usize = 16;
+/// How long a code for another device is good: time to walk over and type it.
+pub const DEVICE_CODE_SECONDS: i64 = 10 * 60;
 /// What an authenticator sends nests four deep, and holds a few dozen values; both bound what reading it may cost.
 pub const CBOR_DEPTH: usize = 8;
 pub const CBOR_ITEMS: usize = 256;
@@ -121,6 +127,7 @@ pub enum Counted {
     Upgrade,
     Connect,
     Target,
+    Device,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +145,8 @@ pub enum Per {
     User,
     /// A user and the host and port they go to.
     Target,
+    /// A trusted device.
+    Device,
 }
 
 pub struct Limit {
@@ -151,7 +160,7 @@ pub struct Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The one table of limits, in the order of [`Counted`]. `SignIn` and `Connect` are changeable.
-pub const LIMITED: [Limit; 8] = [
+pub const LIMITED: [Limit; 9] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
     // B7: whatever the address. A guess at a code has three chances in a million.
@@ -168,6 +177,8 @@ pub const LIMITED: [Limit; 8] = [
     Limit { what: Counted::Connect, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
     // E8: the box is no tool to guess at other machines with, and fail2ban on them should not ban the box for one user's slips.
     Limit { what: Counted::Target, of: Of::Failures, per: Per::Target, most: 10, window: Duration::from_secs(300) },
+    // Wrong passwords from a device that proved itself: as many, in the time that a lock lasts, as lock an account for everybody else.
+    Limit { what: Counted::Device, of: Of::Failures, per: Per::Device, most: 5, window: Duration::from_secs(900) },
 ];
 
 impl Counted {

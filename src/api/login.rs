@@ -2,7 +2,7 @@
 
 use super::{Answer, Context, Cookie, Problem, Request};
 use crate::auth::logins::{Login, Stage};
-use crate::auth::{SignedIn, Who};
+use crate::auth::{DeviceProof, SignedIn, Who};
 use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub fn welcome_body(login: &Login) -> Value {
 pub fn stage(login: &Login) -> &'static str {
     match login.stage() {
         Stage::Factor => "factor",
+        Stage::Device => "device",
         Stage::Enrol => "enrol",
         Stage::Recovered => "recovered",
         Stage::Full => "full",
@@ -52,11 +53,13 @@ pub fn claim(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
 struct SignIn {
     name: String,
     password: Secret,
+    device: Option<DeviceProof>,
 }
 
 pub fn sign_in(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: SignIn = request.read()?;
-    welcome(200, context.auth.sign_in(&fields.name, &fields.password, &who(request))?)
+    let device = fields.device.as_ref().map(|proof| (proof, request.host));
+    welcome(200, context.auth.sign_in_on(&fields.name, &fields.password, device, &who(request))?)
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@
 
 mod check;
 mod credentials;
+mod devices;
 mod factor;
 mod hostkeys;
 mod hosts;
@@ -251,7 +252,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/ca.pem", Open, state::ca),
     route(Get, "/api/state", Open, state::state),
     counted(&[Counted::SignIn], route(Post, "/api/claim", Stranger, login::claim)),
-    counted(&[Counted::SignIn], route(Post, "/api/login", Stranger, login::sign_in)),
+    counted(&[Counted::SignIn, Counted::Device], route(Post, "/api/login", Stranger, login::sign_in)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/invite", Stranger, invites::accept)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/reset", Stranger, invites::reset)),
     small(route(Post, "/api/logout", Half, login::sign_out)),
@@ -262,6 +263,12 @@ pub const ROUTES: &[Route] = &[
     small(route(Post, "/api/factor/passkey/begin", Half, passkeys::offer)),
     counted(CODE, small(route(Post, "/api/factor/passkey/verify", Half, passkeys::verify))),
     counted(PROOF, small(route(Post, "/api/factor/passkey/prove", User, passkeys::prove))),
+    small(route(Post, "/api/device/challenge", Stranger, devices::challenge)),
+    small(route(Post, "/api/device/code", User, devices::code)),
+    small(route(Put, "/api/device/demand", User, devices::demand)),
+    route(Get, "/api/devices", User, devices::list),
+    counted(PROOF, small(route(Post, "/api/devices", Half, devices::trust))),
+    route(Delete, "/api/devices/{id}", User, devices::remove),
     route(Get, "/api/passkeys", User, passkeys::list),
     counted(PROOF, small(route(Post, "/api/factor/passkey/create", Half, passkeys::wish))),
     route(Post, "/api/passkeys", Half, passkeys::add),

@@ -1,6 +1,7 @@
 //! Terminals: start, list, end, and the ticket that lets a browser look at one.
 
 use super::{Answer, Context, Problem, Request, check, credentials, users};
+use crate::auth::Refusal;
 use crate::auth::logins::Login;
 use crate::bridge::{Crowded, Refused, Session, Start, Viewer};
 use crate::limits;
@@ -179,6 +180,13 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
     if !good {
         return Err(Problem::forbidden("This ticket is not good (any more).", "Ask for a new one and attach again."));
     }
+    let (login, ticket) = (request.login()?, request.query("ticket").unwrap_or_default());
+    context.auth.check_device(login, &ticket, request.query("device").as_deref(), request.host).map_err(|refusal| {
+        match refusal {
+            Refusal::Failed => super::devices::needed(),
+            other => other.into(),
+        }
+    })?;
     let offset = match request.query("offset") {
         Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("The offset is not a number."))?),
         None => None,

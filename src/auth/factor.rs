@@ -46,7 +46,7 @@ impl Auth {
     pub fn enrol_begin(&self, login: &Login, code: Option<&Secret>, who: &Who<'_>) -> Result<Enrolment, Refusal> {
         let user = self.user(login.user)?;
         match login.stage() {
-            Stage::Factor => return Err(Refusal::NotNow(WRONG_STEP)),
+            Stage::Factor | Stage::Device => return Err(Refusal::NotNow(WRONG_STEP)),
             Stage::Full if user.has_factor() => {
                 self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
             }
@@ -68,6 +68,9 @@ impl Auth {
         let secret = pending.ok_or(Refusal::NotNow("Begin again: setting it up took longer than five minutes."))?;
         let step = totp::matching_step(&secret, code, who.now.calendar, 0).ok_or(Refusal::Failed)?;
         self.table.forgive(admitted);
+        if matches!(login.stage(), Stage::Factor | Stage::Device) {
+            return Err(Refusal::NotNow(WRONG_STEP));
+        }
         let user = self.user(login.user)?;
         let made = login.data_key_of_any_stage(|data_key| {
             (data_key.seal(&about(user.id), &secret), recovery::Set::fresh(data_key, &self.device, user.id))
@@ -251,8 +254,10 @@ impl Auth {
     /// The next session of this sign-in, in place of this one.
     pub(super) fn go_on(&self, login: &Login, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.user(login.user)?;
+        let device = login.device();
+        let stage = if stage == Stage::Full { Auth::last_stage(&user, device) } else { stage };
         let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
         self.logins.end_where(|other| other.id == login.id);
-        self.begin(&user, stage, data_key, who)
+        self.begin_on(&user, stage, data_key, device, who)
     }
 }

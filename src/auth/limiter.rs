@@ -17,6 +17,7 @@ use std::time::Duration;
 pub enum Key {
     Address(Origin),
     User(Id),
+    Device(Id),
     Target([u8; 32]),
 }
 

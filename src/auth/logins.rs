@@ -21,6 +21,8 @@ pub enum Stage {
     Factor,
     /// The password was right, and this user has no second factor yet, but must have one.
     Enrol,
+    /// All was right, but the account demands a trusted device, and this browser is none.
+    Device,
     /// A recovery code stood for the lost factor: it may be replaced, and nothing else.
     Recovered,
     /// Signed in.
@@ -70,6 +72,8 @@ pub struct Login {
     data_key: Mutex<Option<DataKey>>,
     /// The factor that is being set up, and since when.
     pending: Mutex<Option<(Secret, Instant)>>,
+    /// The trusted device that this is (R1).
+    device: Mutex<Option<Id>>,
     /// What an authenticator was asked, since when. One at a time, and for one answer.
     challenge: Mutex<Option<([u8; 32], Instant)>>,
     /// The hash of what stands for a code that a passkey has proven, and since when.
@@ -149,6 +153,14 @@ impl Login {
     pub(super) fn take_grant(&self, what: &str, now: Instant) -> bool {
         let grant = lock(&self.step_up).take();
         grant.is_some_and(|(given, at)| given == what && now.saturating_duration_since(at) < limits::STEP_UP)
+    }
+
+    pub fn device(&self) -> Option<Id> {
+        *lock(&self.device)
+    }
+
+    pub(super) fn set_device(&self, device: Option<Id>) {
+        *lock(&self.device) = device;
     }
 
     /// B9: random, and this session's alone.
@@ -234,6 +246,7 @@ impl Logins {
             data_key: Mutex::new(Some(data_key)),
             pending: Mutex::new(None),
             step_up: Mutex::new(None),
+            device: Mutex::new(None),
             challenge: Mutex::new(None),
             proof: Mutex::new(None),
         });

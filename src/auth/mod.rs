@@ -5,6 +5,7 @@
 
 mod cbor;
 mod claim;
+mod devices;
 mod factor;
 mod hashing;
 mod invites;
@@ -30,6 +31,7 @@ use crate::store::{Role, Store, StoreError, User};
 use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use devices::Challenges;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Verifier};
 use limiter::Counting;
@@ -47,6 +49,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tickets::Tickets;
 
+pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
 pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
 pub use people::Vault;
@@ -167,6 +170,7 @@ pub struct Auth {
     data: PathBuf,
     hasher: Hasher,
     table: Arc<Table>,
+    challenges: Challenges,
     lockout: Lockout,
     logins: Logins,
     tickets: Tickets,
@@ -186,6 +190,7 @@ impl Auth {
         let auth = Auth {
             hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT),
             table: Arc::new(Table::new(&[(Counted::SignIn, settings.failures), (Counted::Connect, settings.connects)])),
+            challenges: Challenges::new(Instant::now()),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
             tickets: Tickets::new(limits::TICKET),
@@ -291,6 +296,9 @@ impl Auth {
             factor: None,
             last_step: 0,
             passkeys: Vec::new(),
+            devices: Vec::new(),
+            device_required: false,
+            device_code: None,
             recovery: Vec::new(),
             reset: None,
             notices: Vec::new(),
@@ -325,24 +333,41 @@ impl Auth {
     }
 
     pub fn sign_in(&self, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        let admitted = self.admit(who)?;
+        self.sign_in_on(name, password, None, who)
+    }
+
+    /// `device`: what a trusted device says for itself, and the host name that it says it to.
+    pub fn sign_in_on(
+        &self,
+        name: &str,
+        password: &Secret,
+        device: Option<(&DeviceProof, &str)>,
+        who: &Who<'_>,
+    ) -> Result<SignedIn, Refusal> {
         let account = match names::normal(name) {
             Some(name) => self.store.user_by_name(&name)?,
             None => None,
         };
+        let (admitted, device) = self.admit_sign_in(account.as_ref(), device, who)?;
         let shown = account.as_ref().map_or("(unknown)", |user| user.name.as_str());
-        let Some((user, kek)) = self.prove(account.as_ref(), password, who)? else {
+        let Some((user, kek)) = self.prove_on(account.as_ref(), password, device.is_some(), who)? else {
             audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
         self.table.forgive(admitted);
         self.forget_lock(user)?;
+        if let Some(id) = device {
+            self.touch_device(user, id, who.now.calendar)?;
+        }
         let data_key = self.unwrap(user, &kek)?;
         let user = self.renew_hash(user, password, &data_key)?;
-        let stage = self.stage_after_password(&user);
+        let stage = match self.stage_after_password(&user) {
+            Stage::Full => Auth::last_stage(&user, device),
+            half => half,
+        };
         let event = if stage == Stage::Full { "signin" } else { "signin.half" };
         audit::note(event, &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.begin(&user, stage, data_key, who)
+        self.begin_on(&user, stage, data_key, device, who)
     }
 
     fn stage_after_password(&self, user: &User) -> Stage {
@@ -353,32 +378,43 @@ impl Auth {
         }
     }
 
-    /// The same work whoever it is; the account and its key only if it is there, open, and the password fits.
     fn prove<'u>(
         &self,
         account: Option<&'u User>,
         password: &Secret,
         who: &Who<'_>,
     ) -> Result<Option<(&'u User, Key32)>, Refusal> {
+        self.prove_on(account, password, false, who)
+    }
+
+    /// The same work whoever it is; the account and its key only if it is there, open, and the password fits. A lock is for
+    /// strangers: on a trusted device it is not looked at, and wrong passwords from there, which are counted elsewhere, make none.
+    fn prove_on<'u>(
+        &self,
+        account: Option<&'u User>,
+        password: &Secret,
+        trusted: bool,
+        who: &Who<'_>,
+    ) -> Result<Option<(&'u User, Key32)>, Refusal> {
         let now = who.now.since_boot;
         if !passwords::fits(password) {
             // Checked before any hashing, and it says nothing about the account.
-            account.inspect(|user| self.failed(user, who));
+            account.filter(|_| !trusted).inspect(|user| self.failed(user, who));
             return Ok(None);
         }
         let verifier = account.and_then(|user| Verifier::parse(&user.verifier));
-        let open = account.is_some_and(|user| !user.disabled && !self.lockout.is_locked(user.id, now));
+        let open = account.is_some_and(|user| !user.disabled && (trusted || !self.lockout.is_locked(user.id, now)));
         let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy))?;
         match account {
             Some(user) if proof.fits && open => {
                 self.lockout.succeeded(user.id);
                 Ok(Some((user, proof.kek)))
             }
-            Some(user) => {
+            Some(user) if !trusted => {
                 self.failed(user, who);
                 Ok(None)
             }
-            None => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -456,6 +492,17 @@ impl Auth {
     /// The session is there first and then the user is looked at again: whoever was disabled, deleted or given another password
     /// while this sign-in was hashing either ends this session or is seen here.
     fn begin(&self, user: &User, stage: Stage, data_key: DataKey, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        self.begin_on(user, stage, data_key, None, who)
+    }
+
+    fn begin_on(
+        &self,
+        user: &User,
+        stage: Stage,
+        data_key: DataKey,
+        device: Option<Id>,
+        who: &Who<'_>,
+    ) -> Result<SignedIn, Refusal> {
         let arrival = Arrival {
             user,
             stage,
@@ -465,8 +512,9 @@ impl Auth {
             now: who.now.since_boot,
         };
         let (login, cookie) = self.logins.begin(&arrival, data_key);
+        login.set_device(device);
         match self.store.user(user.id) {
-            Ok(Some(now)) if is_same_standing(user, &now) => Ok(SignedIn { login, cookie }),
+            Ok(Some(now)) if is_same_standing(user, &now) && is_trusted(&now, device) => Ok(SignedIn { login, cookie }),
             changed => {
                 self.logins.end_where(|other| other.id == login.id);
                 changed?;
@@ -480,7 +528,7 @@ impl Auth {
         let user = self.user(login.user)?;
         let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
         self.logins.end_where(|other| other.user == user.id);
-        self.begin(&user, Stage::Full, data_key, who)
+        self.begin_on(&user, Auth::last_stage(&user, login.device()), data_key, login.device(), who)
     }
 
     // ---- signed in ----
@@ -598,6 +646,7 @@ impl Auth {
         self.table.sweep(now);
         self.tickets.sweep(now);
         self.forms.sweep(now);
+        self.challenges.sweep(now);
     }
 }
 
@@ -605,7 +654,13 @@ impl Auth {
 fn is_same_standing(then: &User, now: &User) -> bool {
     let keys = |user: &User| user.passkeys.iter().map(|key| key.id).collect::<Vec<_>>();
     let factors = then.factor == now.factor && keys(then) == keys(now);
-    !now.disabled && then.role == now.role && then.verifier == now.verifier && factors
+    let demand = then.device_required == now.device_required;
+    !now.disabled && then.role == now.role && then.verifier == now.verifier && factors && demand
+}
+
+/// It was not removed meanwhile.
+fn is_trusted(now: &User, device: Option<Id>) -> bool {
+    device.is_none_or(|id| now.devices.iter().any(|device| device.id == id))
 }
 
 fn lock_with(user: &mut User, verifier: &Verifier, sealed: Sealed) {

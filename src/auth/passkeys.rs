@@ -124,7 +124,7 @@ impl Auth {
             return Err(Refusal::NotNow(FULL));
         }
         match login.stage() {
-            Stage::Factor => return Err(Refusal::NotNow(WRONG_STEP)),
+            Stage::Factor | Stage::Device => return Err(Refusal::NotNow(WRONG_STEP)),
             Stage::Full if user.has_factor() => {
                 self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
             }
@@ -150,7 +150,7 @@ impl Auth {
         who: &Who<'_>,
     ) -> Result<PasskeyMade, Refusal> {
         let asked = login.take_challenge(who.now.since_boot).ok_or(Refusal::NotNow(NOT_ASKED))?;
-        if login.stage() == Stage::Factor {
+        if matches!(login.stage(), Stage::Factor | Stage::Device) {
             return Err(Refusal::NotNow(WRONG_STEP));
         }
         let user = self.user(login.user)?;

@@ -3,7 +3,7 @@
 
 use super::logins::Login;
 use super::{
-    Auth, DataKey, Refusal, Who, lock_with, notify, recovery, remember_password, token, token_fits, token_hash,
+    Auth, DataKey, Refusal, Who, devices, lock_with, notify, recovery, remember_password, token, token_fits, token_hash,
 };
 use crate::audit;
 use crate::clock::{Now, Seconds};
@@ -101,6 +101,7 @@ impl Auth {
         self.change(id, |user| {
             user.factor = None;
             user.passkeys.clear();
+            devices::forget_all(user);
             notify(user, "factor-reset", now.calendar);
         })
     }

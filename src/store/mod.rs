@@ -12,7 +12,7 @@ mod snapshot;
 mod table;
 mod users;
 
-pub use records::{Credential, CredentialKind, Host, Invite, KnownHostKey, Passkey, Reset, Role, User};
+pub use records::{Credential, CredentialKind, Device, Host, Invite, KnownHostKey, Passkey, Reset, Role, User};
 pub use snapshot::{Contents, Snapshot};
 
 use crate::secret::Key32;

@@ -41,6 +41,14 @@ pub struct User {
     /// Other second factors (B9).
     #[serde(default)]
     pub passkeys: Vec<Passkey>,
+    /// Browsers with a key of their own (R1), and whether there must be one.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    #[serde(default)]
+    pub device_required: bool,
+    /// A code that lets another device in.
+    #[serde(default)]
+    pub device_code: Option<Reset>,
     /// Hashes of recovery codes not used yet.
     #[serde(default)]
     pub recovery: Vec<String>,
@@ -69,7 +77,18 @@ pub struct Passkey {
     pub sealed: Sealed,
 }
 
-/// A reset token that was not used yet.
+/// Not sealed: it is looked at before the password is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    pub id: Id,
+    pub label: String,
+    /// The public key (P-256, 4 | x | y), base64url.
+    pub key: String,
+    pub created: Seconds,
+    pub last_used: Option<Seconds>,
+}
+
+/// A token or code that was not used yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
     /// SHA-256 of the token, hexadecimal.

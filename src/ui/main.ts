@@ -1,6 +1,7 @@
 // The page: asks the box what it is and who is there, and shows the one screen that follows.
 
 import { ApiError, api } from './base/api';
+import { signedInOn } from './base/device';
 import { clear, h, icon } from './base/dom';
 import { loadSettings, lookBeforeSignIn } from './base/settings';
 import { t } from './base/text';
@@ -28,6 +29,7 @@ async function boot(): Promise<void> {
     // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
     restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
     lastBoot = state.boot;
+    signedInOn(state.device, state.user?.name ?? '');
     const link = readLink(location.hash);
     if (link) return showTokenPage(root, state, link, () => void boot());
     if (!state.user) {

@@ -205,7 +205,7 @@ mod tests {
         // A half sign-in takes its next step and nothing else; and its token is its own.
         let (logins, user, now) =
             (Logins::new(for_tests::HOUR, for_tests::HOUR), for_tests::somebody("ada"), std::time::Instant::now());
-        for stage in [Stage::Factor, Stage::Enrol, Stage::Recovered] {
+        for stage in [Stage::Factor, Stage::Enrol, Stage::Recovered, Stage::Device] {
             let (half, _) = for_tests::begin_at(&logins, &user, stage, now);
             let step = route(Access::Half, true);
             assert_eq!(code(&head(ours, None, Some(&half.csrf)), step, Some(&half)), "");

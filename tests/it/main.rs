@@ -15,6 +15,7 @@ mod client;
 mod credentials;
 mod crowd;
 mod data_directory;
+mod devices;
 mod documents;
 mod foreign;
 mod frozen;

@@ -15,8 +15,10 @@ export interface State {
   clock_ok: boolean;
   user: User | null;
   csrf: string | null;
-  /** `full`, or what a half sign-in owes: `factor`, `enrol` or `recovered`. */
+  /** `full`, or what a half sign-in owes: `factor`, `enrol`, `recovered` or `device`. */
   stage: string | null;
+  /** The trusted device that this sign-in was made with. */
+  device: string | null;
   /** At stage `factor`: `code`, `passkey`, or both. */
   factors: string[] | null;
   /** Must everybody have a second factor? */

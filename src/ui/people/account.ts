@@ -2,17 +2,18 @@
 
 import { ApiError, api } from '../base/api';
 import { confirmDanger, openDialog } from '../base/dialog';
+import { becomeTrusted } from '../base/device';
 import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
 import type { State } from '../base/types';
-import { agoText, countText, iconButton, orToast } from '../start/common';
+import { agoText, copyBox, countText, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
 import { sent } from '../start/keys';
-import { type AuditEvent, type Enrolment, type Factor, type Login, type Passkey, box } from './box';
+import { type AuditEvent, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
 import { deviceName } from './device';
 import { hindrance, makePasskey } from './passkey';
-import { codeField, fetched, isCode, proofField, said, showCodes, timeText, wordText } from './parts';
+import { codeField, fetched, isCode, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
 import { scan } from './stage';
 
 export async function openAccount(): Promise<void> {
@@ -27,11 +28,13 @@ async function show(name: string, role: string): Promise<void> {
   const again = (): void => {
     factor.refresh();
     passkeys.refresh();
+    devices.refresh();
     logins.refresh();
     activity.refresh();
   };
   const factor = fetched(box.factor, (one) => factorCard(one, name, again));
   const passkeys = fetched(box.passkeys, (all) => passkeyList(all, name, again));
+  const devices = fetched(box.devices, (all) => deviceList(all, name, again));
   const activity = fetched(box.activity, activityList);
   const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword().then(again) } }, icon('lock'), t('people.password.change'));
   const body = h(
@@ -41,6 +44,7 @@ async function show(name: string, role: string): Promise<void> {
     section('people.password', change),
     section('people.factor', factor.root),
     section('people.passkeys', passkeys.root),
+    section('people.devices', devices.root),
     section('people.logins', logins.root),
     section('people.activity', activity.root),
   );
@@ -155,6 +159,57 @@ async function addPasskey(name: string): Promise<void> {
 async function removePasskey(one: Passkey): Promise<boolean> {
   if (!(await confirmDanger({ title: t('people.passkey.remove', { label: one.label }), text: t('people.passkey.remove.text'), action: t('start.delete') }))) return false;
   await orToast(() => box.removePasskey(one.id));
+  return true;
+}
+
+// ---- trusted devices ----
+
+function deviceList(all: Devices, name: string, again: () => void): HTMLElement {
+  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => void (await run())).then(again) } }, t(key));
+  const trusted = all.devices.some((one) => one.current);
+  const rows = all.devices.map((one) =>
+    h(
+      'li',
+      { class: 'list-row key-row' },
+      h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('lock')),
+      h('div', { class: 'row-text' }, h('div', { class: 'row-title' }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, t('people.logins.used', { ago: agoText(one.last_used ?? one.created) })))),
+      iconButton('trash', t('people.device.remove', { label: one.label }), () => void removeDevice(one).then((done) => done && again())),
+    ),
+  );
+  return h(
+    'div',
+    { class: 'factor' },
+    rows.length === 0 ? h('p', { class: 'hint' }, t('people.device.none')) : h('ul', { class: 'rows' }, ...rows),
+    h('p', { class: 'hint' }, t(all.required ? 'people.device.demanded' : 'people.device.free')),
+    h(
+      'div',
+      { class: 'toolbar' },
+      trusted ? null : button('people.device.trust', () => trustThis(name)),
+      trusted && !all.required ? button('people.device.demand', () => demand(true)) : null,
+      all.required ? button('people.device.release', () => demand(false)) : null,
+      all.required ? button('people.device.let-in', letIn) : null,
+    ),
+  );
+}
+
+function trustThis(name: string): Promise<unknown> {
+  const deed = (proof: string): Promise<void> => becomeTrusted(name, deviceName(navigator.userAgent), (application) => box.trustDevice({ ...application, proof }));
+  return withProof(t('people.device.trust'), t('people.device.trust.text'), t('people.device.trust.do'), false, deed);
+}
+
+function demand(required: boolean): Promise<unknown> {
+  const key = required ? 'people.device.demand' : 'people.device.release';
+  return withProof(t(key), t(`${key}.text`), t('people.device.do'), false, (proof) => box.demandDevice(required, proof));
+}
+
+async function letIn(): Promise<void> {
+  const made = await withProof(t('people.device.let-in'), t('people.device.let-in.text'), t('people.next'), false, box.deviceCode);
+  if (made) await openDialog({ title: t('people.device.let-in'), body: h('div', {}, h('p', { class: 'dialog-lead' }, t('people.device.let-in.code', { time: timeText(made.done.expires) })), copyBox(t('people.device.code'), made.done.code)), actions: [{ label: t('start.done'), kind: 'primary' }] });
+}
+
+async function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
+  if (!(await confirmDanger({ title: t('people.device.remove', { label: one.label }), text: t('people.device.remove.text'), action: t('start.delete') }))) return false;
+  await orToast(() => box.removeDevice(one.id));
   return true;
 }
 

@@ -34,6 +34,11 @@ export interface Passkey {
   last_used: number | null;
 }
 
+export interface Devices {
+  required: boolean;
+  devices: { id: string; label: string; created: number; last_used: number | null; current: boolean }[];
+}
+
 export interface PasskeyWish {
   challenge: string;
   rp_id: string;
@@ -116,6 +121,11 @@ export const box = {
   offerPasskeys: (): Promise<Offer> => api.post('/api/factor/passkey/begin', {}),
   verifyPasskey: (answer: PasskeyAnswer): Promise<Step> => api.post('/api/factor/passkey/verify', answer),
   provePasskey: async (answer: PasskeyAnswer): Promise<string> => (await api.post<{ code: string }>('/api/factor/passkey/prove', answer)).code,
+  devices: (): Promise<Devices> => api.get('/api/devices'),
+  trustDevice: (application: object): Promise<{ id: string }> => api.post('/api/devices', application),
+  deviceCode: (proof: string): Promise<{ code: string; expires: number }> => api.post('/api/device/code', { proof }),
+  demandDevice: (required: boolean, proof: string): Promise<void> => api.put('/api/device/demand', { required, proof }),
+  removeDevice: (id: string): Promise<void> => api.del(`/api/devices/${id}`),
   wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
   addPasskey: (label: string, made: PasskeyMade): Promise<{ id: string; recovery_codes?: string[] }> => api.post('/api/passkeys', { label, ...made }),
   passkeys: async (): Promise<Passkey[]> => (await api.get<{ passkeys: Passkey[] }>('/api/passkeys')).passkeys,

@@ -1,8 +1,9 @@
 // Between password and terminal: the second step of a sign-in, and setting up a second factor where one is owed.
 
 import { ApiError, api } from '../base/api';
+import { becomeTrusted } from '../base/device';
 import { clear, h, icon } from '../base/dom';
-import { type Field, showProblem } from '../base/forms';
+import { type Field, field, showProblem } from '../base/forms';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { busy, clockWarning, entryFrame, retryAfter, waitOut } from '../start/entry';
@@ -15,6 +16,7 @@ import { codeField, isCode, qrPicture, recoveryCodes, recoveryField } from './pa
 /** Shows the step that a half sign-in owes; `done` when it is taken, or given up. */
 export function showStage(root: HTMLElement, state: State, done: () => void): void {
   if (state.stage === 'factor') askFactor(root, state, done);
+  else if (state.stage === 'device') askDevice(root, state, done);
   else void showEnrol(root, state, done);
 }
 
@@ -26,6 +28,8 @@ interface Page {
   check: (text: string) => string | null;
   send: (text: string) => Promise<void>;
   above?: Node[];
+  /** What a wrong code is called here. */
+  wrong?: string;
   below: HTMLElement[];
 }
 
@@ -52,7 +56,7 @@ async function submit(form: HTMLElement, button: HTMLButtonElement, page: Page, 
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.code === 'not_signed_in') return done();
-    if (error.code === 'wrong_code') page.field.setError(t('people.code.wrong'));
+    if (error.code === 'wrong_code') page.field.setError(page.wrong ?? t('people.code.wrong'));
     else showProblem(form, error);
     if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
     else page.field.input.select();
@@ -138,6 +142,23 @@ function askRecovery(root: HTMLElement, state: State, done: () => void): void {
       done();
     },
     below: [other(t('people.recovery.back'), () => askFactor(root, state, done))],
+  });
+}
+
+/** A browser that the account does not know: a trusted one lets it in. */
+function askDevice(root: HTMLElement, state: State, done: () => void): void {
+  const code = field({ label: t('people.device.code'), name: 'code', autocomplete: 'off', required: true, hint: t('people.device.code.hint') });
+  code.input.classList.add('code-input');
+  code.input.setAttribute('autocapitalize', 'characters');
+  code.input.setAttribute('spellcheck', 'false');
+  show(root, state, done, {
+    title: t('people.device.step'), lead: t('people.device.step.lead'), wrong: t('people.device.code.wrong'), field: code, action: t('people.step.submit'),
+    check: (text) => (text.trim() === '' ? t('people.device.code.empty') : null),
+    send: async (text) => {
+      await becomeTrusted(state.user?.name ?? '', deviceName(navigator.userAgent), (application) => box.trustDevice({ ...application, code: text }));
+      done();
+    },
+    below: [],
   });
 }
 

@@ -1,6 +1,7 @@
 // The sign-in page.
 
 import { ApiError, api } from '../base/api';
+import { signInWord } from '../base/device';
 import { clear, h } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
@@ -39,8 +40,11 @@ async function submit(form: HTMLFormElement, name: Field, password: Field, butto
   if (name.input.value.trim() === '') return name.input.focus();
   if (password.input.value === '') return password.input.focus();
   try {
-    const body = { name: name.input.value.trim(), password: password.input.value };
-    done(await busy(button, () => api.post<{ user: User; csrf: string }>('/api/login', body)));
+    const send = async (): Promise<{ user: User; csrf: string }> => {
+      const device = await signInWord(name.input.value.trim().toLowerCase());
+      return api.post('/api/login', { name: name.input.value.trim(), password: password.input.value, ...(device ? { device } : {}) });
+    };
+    done(await busy(button, send));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     showProblem(form, error.code === 'sign_in_failed' ? explained(error) : error);

@@ -2,6 +2,7 @@
 // to the very byte, for as long as the box has the session.
 
 import { ApiError, api, here } from '../base/api';
+import { attachWord } from '../base/device';
 import { t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
@@ -117,13 +118,14 @@ export class Link {
       if (error instanceof ApiError && error.status === 404) return this.lostForGood();
       return this.retry(error instanceof ApiError ? error : null);
     }
-    if (!this.over) this.open(ticket);
+    const device = await attachWord(ticket);
+    if (!this.over) this.open(ticket, device);
   }
 
-  private open(ticket: string): void {
+  private open(ticket: string, device: string | null): void {
     // Without an offset the box begins at the oldest byte it has, and says which that is.
     const from = this.first ? '' : `&offset=${this.offset}`;
-    const socket = new WebSocket(here(`/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}`).replace(/^http/, 'ws'));
+    const socket = new WebSocket(here(`/api/sessions/${this.session}/attach?ticket=${encodeURIComponent(ticket)}${from}${device ?? ''}`).replace(/^http/, 'ws'));
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.openTimer = window.setTimeout(() => socket.close(), OPENING_MS);
@@ -136,8 +138,9 @@ export class Link {
     socket.onopen = () => (this.unopened = 0);
     socket.onclose = () => {
       if (this.socket !== socket) return;
+      const ready = this.ready;
       this.drop();
-      if (!this.over) this.retry(this.unopened < UNOPENED ? null : new ApiError(0, 'no_upgrade', t('term.no-upgrade'), t('term.no-upgrade.remedy')));
+      if (!this.over) this.retry(device === null && !ready ? keyLost() : this.unopened < UNOPENED ? null : new ApiError(0, 'no_upgrade', t('term.no-upgrade'), t('term.no-upgrade.remedy')));
     };
   }
 
@@ -281,4 +284,9 @@ export class Link {
     }
     return true;
   }
+}
+
+/** A socket that is refused does not say why; this is the one reason that the page knows. */
+function keyLost(): ApiError {
+  return new ApiError(403, 'device_needed', t('base.device.lost'), t('base.device.lost.remedy'));
 }
