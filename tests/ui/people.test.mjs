@@ -52,7 +52,7 @@ test('a second factor is set up from the account, and its recovery codes are sho
   const { page, close } = await visitor(box);
   await signIn(page);
   await menu(page, 'Your account');
-  await dialog(page).getByText('This browser').waitFor();
+  await dialog(page).getByText('This browser', { exact: true }).waitFor();
   await shot(page, 'people-account');
   await withoutBarriers(page);
   await dialog(page).getByRole('button', { name: 'Set up' }).click();
@@ -128,7 +128,7 @@ test('a recovery code leads to a new factor, and its owner is told', async () =>
   await page.waitForLoadState('networkidle');
   assert.equal(await page.locator('dialog[open]').count(), 0, 'what was read is not said again');
   await menu(page, 'Your account');
-  await dialog(page).getByText('This browser').waitFor();
+  await dialog(page).getByText('This browser', { exact: true }).waitFor();
   await shot(page, 'people-account-phone');
   await close();
 });
