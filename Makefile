@@ -1,5 +1,5 @@
 # Everything a person needs, each in one word. Each target sets up what it needs (on Debian, as root) and says what it does.
-.PHONY: help run demo test bench dist page lint deb packages packages-test image image-test dist-test shots
+.PHONY: help run demo test bench dist page lint deb packages packages-test image image-test image-figures dist-test shots
 
 help:
 	@echo "make run     build and serve, data in ./data (prints the address, the fingerprint and the claim code)"
@@ -13,11 +13,12 @@ help:
 	@echo "make packages-test  checks all of them; installs, uses and purges the Debian one in a booted Debian"
 	@echo "make image          flashable images (BOARDS='virt rpi64'), signed if SIGNING_KEY names a key"
 	@echo "make image-test     boots the generic image under qemu: claim, updates good and bad, CUTS=20 power cuts, reset"
+	@echo "make image-figures  sizes of binaries and images in dist/, memory of the ARMv6 program under emulation"
 	@echo "make page    the page only (src/ui/dist, embedded by build.rs)"
 	@echo "make shots   the pictures of the documents, by the browser tests"
 	@echo "make lint    rustfmt, clippy, the page's type check, licences"
 
-run demo test bench dist page lint shots deb packages packages-test image-test dist-test:
+run demo test bench dist page lint shots deb packages packages-test image-test image-figures dist-test:
 	@sh scripts/$@.sh
 
 image:
