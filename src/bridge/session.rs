@@ -373,8 +373,12 @@ impl Session {
         room
     }
 
+    /// Nothing while a new size waits: what was typed after it must not reach the host before it.
     pub(super) fn take_input(&self) -> Option<Vec<u8>> {
         let mut shared = self.lock();
+        if shared.new_size.is_some() {
+            return None;
+        }
         let piece = shared.input.pop_front()?;
         let was_full = shared.input_bytes >= limits::INPUT_QUEUE_BYTES;
         shared.input_bytes -= piece.len();
@@ -623,6 +627,18 @@ mod tests {
         let taken: Vec<u8> = std::iter::from_fn(|| session.take_input()).flatten().collect();
         assert!(taken.starts_with(&typed) && taken.len() == typed.len() + limits::MESSAGE_BYTES);
         assert!(viewer.takes_input() && session.lock().input_bytes == 0);
+    }
+
+    /// The story: under load, `stty size` typed after a resize was now and then told the old size.
+    #[test]
+    fn what_is_typed_after_a_new_size_waits_for_it() {
+        let session = session();
+        let mut viewer = viewer(&session);
+        viewer.resize(120, 40);
+        viewer.input(b"stty size\r".to_vec());
+        assert_eq!(session.take_input(), None);
+        assert_eq!(session.take_size(), Some((120, 40)));
+        assert_eq!(session.take_input(), Some(b"stty size\r".to_vec()));
     }
 
     /// The story: a browser that did not read was not told of its sign-out before its next ping, up to 25 s later.

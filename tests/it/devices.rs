@@ -11,7 +11,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 
-struct Device {
+pub struct Device {
     key: EcdsaKeyPair,
     id: String,
 }
@@ -52,11 +52,15 @@ fn challenge(browser: &mut Browser) -> String {
     answer["challenge"].as_str().unwrap().into()
 }
 
-/// Without a second factor the password is the proof.
 fn trusted(browser: &mut Browser) -> Device {
+    trusted_by(browser, ADA.1)
+}
+
+/// Without a second factor the password is the proof.
+pub fn trusted_by(browser: &mut Browser, password: &str) -> Device {
     let mut device = Device::new();
     let mut body = device.application(browser);
-    body["proof"] = json!(ADA.1);
+    body["proof"] = json!(password);
     device.id = browser.post("/api/devices", body).expect(201)["id"].as_str().unwrap().into();
     device
 }

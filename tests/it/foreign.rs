@@ -3,6 +3,7 @@
 //! Nothing here names a route. They come from the program's table, bodies from docs/openapi.json, ids from the lists of whoever owns
 //! them; so a new route is tried as soon as it is there, and fails here if nobody has anything for it to hide.
 
+use crate::devices::trusted_by;
 use crate::passkeys::give_one;
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::proxy::closed_port;
@@ -21,13 +22,14 @@ fn seen(reply: Reply) -> (u16, Vec<(String, String)>, String) {
 }
 
 /// One of everything that has an id.
-fn fill(user: &mut Browser) {
+fn fill(user: &mut Browser, password: &str) {
     let target = Target { address: "127.0.0.1", port: closed_port(), user: "root", credential: None };
     let pin = json!({"address": "192.0.2.7", "port": 22, "fingerprint": "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg"});
     user.post("/api/hostkeys", pin).expect(201);
     user.start_session(&target).expect(201);
     user.add_host(&target);
     user.add_password("the password of a router");
+    trusted_by(user, password);
     give_one(user);
 }
 
@@ -179,7 +181,7 @@ fn foreign_ids_look_like_missing_ones_on_every_route() {
     let mut eve = box_.browser();
     eve.sign_in(EVE);
     let eves_own = eve.get("/api/state").expect(200)["user"]["id"].as_str().unwrap().to_owned();
-    fill(&mut ada);
+    fill(&mut ada, ADA.1);
     ada.post("/api/invites", json!({"role": "user"})).expect(201);
     let adas = ids_of(&mut ada, &[eves_own], true);
     let ticket = ada.ticket(&adas["sessions"][0]);
@@ -201,7 +203,7 @@ fn foreign_ids_look_like_missing_ones_on_every_route() {
     assert_eq!(ada.get("/api/logins").expect(200)["logins"].as_array().unwrap().len(), 1);
 
     // And the other way: an administrator manages accounts, and reads nobody's things.
-    fill(&mut eve);
+    fill(&mut eve, EVE.1);
     let mut eves = ids_of(&mut eve, &[], false);
     eves.insert("logins", vec![eve.get("/api/logins").expect(200)["logins"][0]["id"].as_str().unwrap().into()]);
     let ticket = eve.ticket(&eves["sessions"][0]);
