@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Crates that only one room may name (DESIGN.md, "Rooms"; Cargo.toml gives each its reason).
+/// Crates that only one room may name (docs/ARCHITECTURE.md; Cargo.toml gives each its reason).
 const FENCED: [(&str, &str); 15] = [
     ("toml", "app"),
     ("signal_hook", "app"),

@@ -238,7 +238,7 @@ test('a browser, a host and a stranger may call themselves what they like: it is
   await dialog(page).getByText(HOSTILE).first().waitFor();
   await page.keyboard.press('Escape');
   await menu(page, 'Your account');
-  await dialog(page).getByText('This browser').waitFor();
+  await dialog(page).getByText('This browser', { exact: true }).waitFor();
   await shot(page, 'people-hostile');
   await page.keyboard.press('Escape');
   await menu(page, 'Audit');
