@@ -11,7 +11,7 @@ help:
 	@echo "make deb            Debian packages of what make dist has built"
 	@echo "make packages       those, and packages for OpenWrt and Synology, and plain archives"
 	@echo "make packages-test  checks all of them; installs, uses and purges the Debian one in a booted Debian"
-	@echo "make image          flashable images (BOARDS='virt rpi64'), signed if SIGNING_KEY names a key"
+	@echo "make image          flashable images (BOARDS='virt rpi1 rpi2 rpi64'), signed if SIGNING_KEY names a key"
 	@echo "make image-test     boots the generic image under qemu: claim, updates good and bad, CUTS=20 power cuts, reset"
 	@echo "make image-figures  sizes of binaries and images in dist/, memory of the ARMv6 program under emulation"
 	@echo "make page    the page only (src/ui/dist, embedded by build.rs)"

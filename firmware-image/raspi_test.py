@@ -29,8 +29,9 @@ def boots(board, image, work):
         files[name] = os.path.join(work, name)
         card.run("mcopy", "-n", "-o", "-i", card.card(disk), f"::/{name}", files[name])
     with open(files["cmdline.txt"], encoding="utf-8") as file:
-        # qemu's model takes the start of the watchdog for the order to reset, at once.
-        command_line = file.read().strip() + " module_blacklist=bcm2835_wdt"
+        # qemu's model takes the start of the watchdog for the order to reset, at once, and it lacks the registers of the power domains,
+        # at which the driver crashes. In the ARMv6 kernel both drivers are built in.
+        command_line = file.read().strip() + " module_blacklist=bcm2835_wdt initcall_blacklist=bcm2835_power_driver_init,bcm2835_wdt_driver_init"
     consoles = [os.path.join(work, f"{board}.serial{number}") for number in (0, 1)]
     qemu = subprocess.Popen(
         [emulator, "-M", machine, "-kernel", files[kernel], "-initrd", files["initramfs"], "-dtb", files[tree]]

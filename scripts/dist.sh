@@ -14,7 +14,12 @@
 profile=${DIST_PROFILE:-release}
 # The image's helper goes the same ways: it is a package of its own beside the program.
 what="--profile $profile --bin footbridge"
-[ -z "${DIST_HELPER:-}" ] || what="--profile release --manifest-path firmware-image/helper/Cargo.toml --target-dir target/helper"
+# One thread of the program may die, not the box; the helper has one thread.
+panic=panic_unwind
+if [ -n "${DIST_HELPER:-}" ]; then
+    what="--profile release --manifest-path firmware-image/helper/Cargo.toml --target-dir target/helper"
+    panic=panic_abort
+fi
 out=${DIST_OUT:-$root/dist}
 [ $# -gt 0 ] || set -- x86_64-unknown-linux-musl aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf arm-unknown-linux-musleabihf
 
@@ -46,10 +51,10 @@ zig() {
         "$tools/bin/pip" install --quiet ziglang==0.17.1 cargo-zigbuild==0.24.1
     fi
     [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || rustup component add rust-src
-    # build-std is a nightly flag that a stable compiler takes with RUSTC_BOOTSTRAP. panic_unwind, because one thread may die, not
-    # the box; link-self-contained=no, because zig brings its own musl and start files.
+    # build-std is a nightly flag that a stable compiler takes with RUSTC_BOOTSTRAP; link-self-contained=no, because zig brings its own
+    # musl and start files.
     PATH=$tools/bin:$PATH RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags -Clink-self-contained=no" \
-        cargo zigbuild -Zbuild-std=std,panic_unwind --locked $what --target "$1"
+        cargo zigbuild -Zbuild-std=std,$panic --locked $what --target "$1"
 }
 
 cross() { CROSS_CONFIG=cross.toml RUSTFLAGS=$flags command cross build --locked $what --target "$1"; }

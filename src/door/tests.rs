@@ -72,6 +72,23 @@ trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 #[test]
+fn a_loop_that_does_not_answer_is_not_alive() {
+    let dir = tempfile::tempdir().unwrap();
+    let door = Door::open(settings(&dir)).unwrap();
+    assert!(door.is_alive(), "nobody has asked yet");
+    assert!(!door.is_alive(), "asked, and nobody answers: the loop does not run");
+    thread::scope(|scope| {
+        scope.spawn(|| door.run(Arc::new(|_| {})));
+        let end = Instant::now() + PATIENCE;
+        while !door.is_alive() {
+            assert!(Instant::now() < end, "the loop runs and does not answer");
+            thread::sleep(Duration::from_millis(1));
+        }
+        door.stop();
+    });
+}
+
+#[test]
 fn both_versions_of_tls_are_spoken_under_a_chain_that_verifies() {
     let dir = tempfile::tempdir().unwrap();
     with_door(settings(&dir), |door| {
