@@ -171,8 +171,8 @@ pub const LIMITED: [Limit; 9] = [
     Limit { what: Counted::Password, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
     // E6: resets and invitations. Up to seven Argon2 runs each, for whoever has a link.
     Limit { what: Counted::Link, of: Of::Tries, per: Per::Address, most: 10, window: MINUTE },
-    // E6: eight terminals that a bad network drops every ten seconds come to 48.
-    Limit { what: Counted::Upgrade, of: Of::Tries, per: Per::User, most: 120, window: MINUTE },
+    // E6: eight terminals that a bad network drops every ten seconds come to 48; an owner may allow two hundred, all opened at once.
+    Limit { what: Counted::Upgrade, of: Of::Tries, per: Per::User, most: 600, window: MINUTE },
     // E6: a window restored after a restart opens eight.
     Limit { what: Counted::Connect, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
     // E8: the box is no tool to guess at other machines with, and fail2ban on them should not ban the box for one user's slips.
