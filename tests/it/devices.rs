@@ -1,7 +1,7 @@
 //! A trusted device is a browser that keeps a key. Where an account demands one, a password and a factor open nothing without it, on
 //! localhost as anywhere; and whoever locks an account does not lock it for its owner's device.
 
-use crate::second_factor::{half, take};
+use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::proxy::closed_port;
 use crate::world::{ADA, claimed, claimed_with};
@@ -76,9 +76,12 @@ fn attach(browser: &mut Browser, session: &str, device: impl FnOnce(&Browser, &s
     browser.upgrade(&path, &[("Origin", &browser.origin()), ("Cookie", browser.cookie.as_ref().unwrap())]).0
 }
 
+fn nowhere() -> Target<'static> {
+    Target { address: "127.0.0.1", port: closed_port(), user: "root", credential: None }
+}
+
 fn session(browser: &mut Browser) -> String {
-    let target = Target { address: "127.0.0.1", port: closed_port(), user: "root", credential: None };
-    browser.start_session(&target).expect(201)["session"]["id"].as_str().unwrap().into()
+    browser.start_session(&nowhere()).expect(201)["session"]["id"].as_str().unwrap().into()
 }
 
 #[test]
@@ -102,6 +105,27 @@ fn where_it_is_demanded_a_password_opens_nothing_without_it_on_localhost_too() {
     }
     assert_eq!(demand(&mut ada, false).status, 204);
     half(&box_, ADA, "full");
+}
+
+#[test]
+fn password_and_code_lead_no_further_than_to_the_device() {
+    let (box_, mut ada) = claimed();
+    let device = trusted(&mut ada);
+    demand(&mut ada, true).expect(204);
+    let (phone, _) = enrol(&mut ada);
+    let mut elsewhere = half(&box_, ADA, "factor");
+    let reply = elsewhere.post("/api/factor/verify", json!({"code": phone.code(0)}));
+    take(&mut elsewhere, reply, 200, "device");
+    assert_eq!(elsewhere.get("/api/hosts").refusal(403), "second_factor");
+    assert_eq!(elsewhere.start_session(&nowhere()).refusal(403), "second_factor");
+    // The other way round: a device that spoke does not stand for the factor.
+    let mut here = box_.browser();
+    let reply = device.sign_in(&mut here, ADA.1);
+    take(&mut here, reply, 200, "factor");
+    assert_eq!(here.get("/api/hosts").refusal(403), "second_factor");
+    let reply = here.post("/api/factor/verify", json!({"code": phone.code(1)}));
+    take(&mut here, reply, 200, "full");
+    here.get("/api/hosts").expect(200);
 }
 
 #[test]
