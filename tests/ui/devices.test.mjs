@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ADA, PATIENCE, axeSource, claimed, closeBrowser, footbridge, openTerminal, quickConnect, shot, signIn, sshd, visitor } from './world.mjs';
+import { accessible, dialog, menu } from './hands.mjs';
+import { ADA, PATIENCE, claimed, closeBrowser, footbridge, openTerminal, quickConnect, shot, signIn, sshd, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -19,24 +20,11 @@ after(async () => {
   await box.close();
 });
 
-const menu = async (page, name) => {
-  await page.locator('.work-tools [aria-haspopup="menu"]').click();
-  await page.getByRole('menuitem', { name, exact: true }).click();
-};
-const dialog = (page) => page.locator('dialog[open]').last();
-
 /** Opens a dialog of the account and gives the password as its proof. */
 async function prove(page, button, action) {
   await dialog(page).getByRole('button', { name: button, exact: true }).click();
   await dialog(page).locator('input[autocomplete="current-password"]').fill(ADA.password);
   await dialog(page).getByRole('button', { name: action, exact: true }).click();
-}
-
-async function withoutBarriers(page) {
-  await page.evaluate(axeSource());
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`), []);
 }
 
 test('a trusted browser opens terminals, lets another in, and is not locked out', async () => {
@@ -47,7 +35,7 @@ test('a trusted browser opens terminals, lets another in, and is not locked out'
   await prove(page, 'Demand a trusted device', 'Go on');
   await dialog(page).getByText('Terminals open on these devices only').waitFor();
   await shot(page, 'device-account');
-  await withoutBarriers(page);
+  await accessible(page);
   const exportable = await page.evaluate(
     () =>
       new Promise((done) => {
@@ -70,7 +58,7 @@ test('a trusted browser opens terminals, lets another in, and is not locked out'
   const code = other.page.getByLabel('Code from a trusted device');
   await code.waitFor({ timeout: PATIENCE });
   await shot(other.page, 'device-step');
-  await withoutBarriers(other.page);
+  await accessible(other.page);
   await code.fill('AAAAA-AAAAA-AAAAA-AAAAA');
   await other.page.keyboard.press('Enter');
   await other.page.getByText('This code is wrong, was used already').waitFor();

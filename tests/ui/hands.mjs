@@ -78,3 +78,19 @@ export async function accessible(page, where) {
   });
   assert.deepEqual(found, [], where);
 }
+
+/** An entry of the menu of whoever is signed in. */
+export async function menu(page, name) {
+  await page.locator('.work-tools [aria-haspopup="menu"]').click();
+  await page.getByRole('menuitem', { name, exact: true }).click();
+}
+
+/** The one in front. */
+export const dialog = (page) => page.locator('dialog[open]').last();
+
+/** Name and password, and no more: a second factor may follow. */
+export async function givePassword(page, who) {
+  await page.locator('input[autocomplete="username"]').fill(who.name);
+  await page.locator('input[autocomplete="current-password"]').fill(who.password);
+  await page.keyboard.press('Enter');
+}

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { connect } from 'node:tls';
 import { chromium } from 'playwright-core';
-import { ADA, PATIENCE, WIDE, axeSource, claimed, closeBrowser, footbridge, shot, signIn, visitor, watch } from './world.mjs';
+import { accessible, dialog, givePassword, menu } from './hands.mjs';
+import { ADA, PATIENCE, WIDE, claimed, closeBrowser, footbridge, shot, signIn, visitor, watch } from './world.mjs';
 
 /** Chromium makes an exception for localhost, so the box has another name. */
 const NAME = 'box.test';
@@ -69,25 +70,6 @@ async function guest(credentials = []) {
   };
 }
 
-const menu = async (page, name) => {
-  await page.locator('.work-tools [aria-haspopup="menu"]').click();
-  await page.getByRole('menuitem', { name, exact: true }).click();
-};
-const dialog = (page) => page.locator('dialog[open]').last();
-
-async function password(page) {
-  await page.locator('input[autocomplete="username"]').fill(ADA.name);
-  await page.locator('input[autocomplete="current-password"]').fill(ADA.password);
-  await page.keyboard.press('Enter');
-}
-
-async function withoutBarriers(page) {
-  await page.evaluate(axeSource());
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`), []);
-}
-
 test('at an address, and under a certificate that is not trusted, the page says why there are none', async () => {
   const { page, close } = await visitor(box);
   await signIn(page);
@@ -95,7 +77,7 @@ test('at an address, and under a certificate that is not trusted, the page says 
   await dialog(page).getByText('opened by an address').waitFor();
   assert.ok(await dialog(page).getByRole('button', { name: 'Add a passkey' }).isDisabled());
   await shot(page, 'passkey-address');
-  await withoutBarriers(page);
+  await accessible(page);
   await close();
 
   const there = await doubting.newPage({ locale: 'en-US', viewport: WIDE });
@@ -120,7 +102,7 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
   await dialog(first.page).getByRole('button', { name: 'Add a passkey' }).click();
   await dialog(first.page).getByLabel('Name').fill('ring');
   await shot(first.page, 'passkey-add');
-  await withoutBarriers(first.page);
+  await accessible(first.page);
   await dialog(first.page).getByRole('button', { name: 'Go on' }).click();
   await dialog(first.page).locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
   await dialog(first.page).getByText('I have put them in a safe place').click();
@@ -128,24 +110,24 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
   await dialog(first.page).getByText('asks for one of your passkeys').waitFor();
   await dialog(first.page).getByText('ring', { exact: true }).waitFor();
   await shot(first.page, 'passkey-account');
-  await withoutBarriers(first.page);
+  await accessible(first.page);
   const keys = await first.keys();
   assert.equal(keys.length, 1);
   await first.close();
 
   // Without it nobody comes further.
   const without = await guest();
-  await password(without.page);
+  await givePassword(without.page, ADA);
   const use = (page) => page.getByRole('button', { name: 'Use a passkey' });
   await use(without.page).waitFor();
   await shot(without.page, 'passkey-step');
-  await withoutBarriers(without.page);
+  await accessible(without.page);
   assert.equal(await without.page.locator('input[autocomplete="one-time-code"]').count(), 0, 'there is no app to ask for a code');
   await without.page.getByRole('button', { name: 'Use a recovery code' }).waitFor();
   await without.close();
 
   const again = await guest(keys);
-  await password(again.page);
+  await givePassword(again.page, ADA);
   await use(again.page).click();
   await again.page.locator('.work').waitFor({ timeout: PATIENCE });
   const [used] = await again.keys();
@@ -165,7 +147,7 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
 
   // The counter of a copy stands where it stood.
   const copy = await guest(keys);
-  await password(copy.page);
+  await givePassword(copy.page, ADA);
   await use(copy.page).click();
   await copy.page.getByText('This passkey does not fit').waitFor();
   await copy.close();

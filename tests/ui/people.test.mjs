@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { ADA, PATIENCE, PHONE, axeSource, claimed, closeBrowser, codeAt, footbridge, shot, signIn, until, visitor } from './world.mjs';
+import { accessible, dialog, givePassword, menu } from './hands.mjs';
+import { ADA, PATIENCE, PHONE, claimed, closeBrowser, codeAt, footbridge, shot, signIn, until, visitor } from './world.mjs';
 
 const BOB = { name: 'bob', password: 'seven lanterns by the weir' };
 const HOSTILE = '<img src=x onerror=document.title="run">';
@@ -29,39 +30,20 @@ async function oneTimeCode() {
   return codeAt(secret, used);
 }
 
-const menu = async (page, name) => {
-  await page.locator('.work-tools [aria-haspopup="menu"]').click();
-  await page.getByRole('menuitem', { name, exact: true }).click();
-};
-const dialog = (page) => page.locator('dialog[open]').last();
-
-async function password(page, who) {
-  await page.locator('input[autocomplete="username"]').fill(who.name);
-  await page.locator('input[autocomplete="current-password"]').fill(who.password);
-  await page.keyboard.press('Enter');
-}
-
-async function withoutBarriers(page) {
-  await page.evaluate(axeSource());
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`), []);
-}
-
 test('a second factor is set up from the account, and its recovery codes are shown once', async () => {
   const { page, close } = await visitor(box);
   await signIn(page);
   await menu(page, 'Your account');
   await dialog(page).getByText('This browser', { exact: true }).waitFor();
   await shot(page, 'people-account');
-  await withoutBarriers(page);
+  await accessible(page);
   await dialog(page).getByRole('button', { name: 'Set up' }).click();
   await page.locator('.qr').waitFor();
   await page.getByText('I cannot scan it').click();
   secret = (await dialog(page).locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
   assert.match(secret, /^[A-Z2-7]{32}$/);
   await shot(page, 'people-enrol');
-  await withoutBarriers(page);
+  await accessible(page);
   const code = dialog(page).locator('input[autocomplete="one-time-code"]');
   await code.fill('000000');
   await page.keyboard.press('Enter');
@@ -85,11 +67,11 @@ test('a second factor is set up from the account, and its recovery codes are sho
 
 test('the next sign-in asks for a code, and refuses a wrong one', async () => {
   const { page, close } = await visitor(box);
-  await password(page, ADA);
+  await givePassword(page, ADA);
   const code = page.locator('input[autocomplete="one-time-code"]');
   await code.waitFor({ timeout: PATIENCE });
   await shot(page, 'people-code');
-  await withoutBarriers(page);
+  await accessible(page);
   await code.fill('000000');
   await page.getByText('That code is wrong').waitFor();
   await page.reload();
@@ -101,7 +83,7 @@ test('the next sign-in asks for a code, and refuses a wrong one', async () => {
 
 test('a recovery code leads to a new factor, and its owner is told', async () => {
   const { page, close } = await visitor(box, { viewport: PHONE, colorScheme: 'light', hasTouch: true });
-  await password(page, ADA);
+  await givePassword(page, ADA);
   await page.getByRole('button', { name: 'Use a recovery code' }).click();
   await shot(page, 'people-recovery-phone');
   await page.locator('[data-field="recovery_code"] input').fill(codes[0].toLowerCase());
@@ -112,7 +94,7 @@ test('a recovery code leads to a new factor, and its owner is told', async () =>
   secret = (await page.locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
   assert.notEqual(secret, before);
   await shot(page, 'people-enrol-phone');
-  await withoutBarriers(page);
+  await accessible(page);
   await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
   await page.getByRole('button', { name: 'Turn on' }).click();
   await page.locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
@@ -135,11 +117,11 @@ test('a recovery code leads to a new factor, and its owner is told', async () =>
 
 test('an invitation makes a user who can be disabled, and what strangers type is not shown', async () => {
   const stranger = await visitor(box);
-  await password(stranger.page, { name: HOSTILE, password: 'no such bridge here' });
+  await givePassword(stranger.page, { name: HOSTILE, password: 'no such bridge here' });
   await stranger.page.locator('.problem').waitFor({ timeout: PATIENCE });
 
   const { page, close } = await visitor(box);
-  await password(page, ADA);
+  await givePassword(page, ADA);
   await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
   await page.locator('.work').waitFor({ timeout: PATIENCE });
   await menu(page, 'People');
@@ -156,7 +138,7 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await stranger.page.getByText('Your password seals').waitFor();
   assert.equal(new URL(stranger.page.url()).hash, '', 'the token does not stay in the address');
   await shot(stranger.page, 'people-invited');
-  await withoutBarriers(stranger.page);
+  await accessible(stranger.page);
   await stranger.page.locator('input[autocomplete="username"]').fill(BOB.name);
   await stranger.page.locator('input[autocomplete="new-password"]').fill(BOB.password);
   await stranger.page.getByRole('button', { name: 'Create account' }).click();
@@ -168,7 +150,7 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await menu(page, 'People');
   await dialog(page).getByText('bob', { exact: true }).waitFor();
   await shot(page, 'people-users');
-  await withoutBarriers(page);
+  await accessible(page);
   await dialog(page).getByRole('button', { name: /bob/ }).click();
   await page.getByRole('menuitem', { name: 'Disable' }).click();
   await dialog(page).getByRole('button', { name: 'Disable' }).click();
@@ -180,7 +162,7 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await menu(page, 'Audit');
   await dialog(page).getByText('Invitation accepted').waitFor();
   await shot(page, 'people-audit');
-  await withoutBarriers(page);
+  await accessible(page);
   await dialog(page).locator('select').selectOption('signin.failed');
   await dialog(page).getByText('Sign-in failed').first().waitFor();
   const [file] = await Promise.all([page.waitForEvent('download'), dialog(page).getByRole('button', { name: 'CSV' }).click()]);
@@ -196,14 +178,14 @@ test('an invitation makes a user who can be disabled, and what strangers type is
 
 test('an administrator saves a backup, with a fresh code for it alone', async () => {
   const { page, close } = await visitor(box);
-  await password(page, ADA);
+  await givePassword(page, ADA);
   await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
   await page.locator('.work').waitFor({ timeout: PATIENCE });
   await menu(page, 'People');
   await dialog(page).getByRole('button', { name: 'Save a backup' }).click();
   await dialog(page).locator('input[name="passphrase"]').fill(BOB.password);
   await shot(page, 'people-backup');
-  await withoutBarriers(page);
+  await accessible(page);
   await dialog(page).getByRole('button', { name: 'Make backup' }).click();
   const code = dialog(page).locator('input[autocomplete="one-time-code"]');
   await code.fill('000000');
@@ -218,7 +200,7 @@ test('an administrator saves a backup, with a fresh code for it alone', async ()
 
 test('a browser, a host and a stranger may call themselves what they like: it is text', async () => {
   const { page, close } = await visitor(box, { userAgent: HOSTILE });
-  await password(page, ADA);
+  await givePassword(page, ADA);
   await page.locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
   await page.locator('.work').waitFor({ timeout: PATIENCE });
   const csrf = (await page.evaluate(async () => (await fetch('/api/state')).json())).csrf;
@@ -284,7 +266,7 @@ test('a reset says what becomes of stored credentials before it is done', async 
   await page.getByText('I have no recovery code').click();
   await page.getByText('deleted for good').waitFor();
   await shot(page, 'people-reset-discard');
-  await withoutBarriers(page);
+  await accessible(page);
   const button = page.getByRole('button', { name: 'Set password' });
   await button.click();
   assert.equal(await page.locator('.problem').count(), 0, 'nothing is sent before the deletion is confirmed');
