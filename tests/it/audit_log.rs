@@ -2,7 +2,9 @@
 
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::{ADA, claimed};
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 fn tail(footbridge: &Footbridge, lines: &str) -> Vec<serde_json::Value> {
@@ -55,4 +57,42 @@ fn half_a_line_of_a_power_cut_is_no_forgery() {
     footbridge.start_again();
     let told = verify(&footbridge);
     assert!(told.status.success(), "{}", text(&told.stderr));
+}
+
+fn sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() && !entry.ends_with("ui") {
+            sources(&entry, into);
+        } else if entry.extension().is_some_and(|end| end == "rs") && !entry.ends_with("tests.rs") {
+            let text = fs::read_to_string(entry).unwrap();
+            into.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
+        }
+    }
+}
+
+/// The story: an administrator on a phone read `session.start` and `hostkey.add` among sentences.
+#[test]
+fn every_event_has_words_on_the_page() {
+    const FILES: [&str; 2] = ["admin.sock", "device.key"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let words = fs::read_to_string(root.join("ui/text/people.en.ts")).unwrap();
+    let known: BTreeSet<&str> = words
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("'people.event.")?.split_once('\'').map(|(event, _)| event))
+        .collect();
+    let families: BTreeSet<&str> = known.iter().map(|event| event.split('.').next().unwrap()).collect();
+    let mut code = String::new();
+    sources(&root, &mut code);
+    let direct = code.split("note(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let literals = code.split('"').filter(|text| {
+        let of_a_family =
+            text.split_once('.').is_some_and(|(family, rest)| families.contains(family) && !rest.is_empty());
+        of_a_family
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte))
+            && !FILES.contains(text)
+    });
+    let written: BTreeSet<&str> = direct.chain(literals).collect();
+    assert!(written.len() > 40, "only {written:?}");
+    let silent: Vec<&&str> = written.iter().filter(|event| !known.contains(**event)).collect();
+    assert!(silent.is_empty(), "without words: {silent:?}");
 }
