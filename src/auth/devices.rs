@@ -18,12 +18,12 @@ use crate::limits::{self, Counted};
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
 use crate::store::{Device, Reset, User};
+use crate::vault;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Challenges {
     pub fn issue(&self, now: Instant) -> String {
         let since = now.saturating_duration_since(self.started).as_millis() as u64;
         let text = [&random::bytes::<16>()[..], &since.to_be_bytes()].concat();
-        let mac = self.mac(&text).finalize().into_bytes();
+        let mac = vault::mac(&self.key, &[&text]).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([&text[..], &mac[..]].concat())
     }
 
@@ -60,7 +60,8 @@ impl Challenges {
         let Some((text, mac)) = bytes.split_first_chunk::<24>() else { return false };
         let [.., a, b, c, d, e, f, g, h] = *text;
         let made = self.started + Duration::from_millis(u64::from_be_bytes([a, b, c, d, e, f, g, h]) & 0xff_ffff_ffff);
-        self.mac(text).verify_slice(mac).is_ok() && now.saturating_duration_since(made) < limits::DEVICE_CHALLENGE
+        vault::mac(&self.key, &[text]).verify_slice(mac).is_ok()
+            && now.saturating_duration_since(made) < limits::DEVICE_CHALLENGE
     }
 
     /// False: it was answered already.
@@ -72,14 +73,6 @@ impl Challenges {
     pub fn sweep(&self, now: Instant) {
         let fresh = |at: &Instant| now.saturating_duration_since(*at) < limits::DEVICE_CHALLENGE;
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, at| fresh(at));
-    }
-
-    fn mac(&self, text: &[u8]) -> Hmac<Sha256> {
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(self.key.expose());
-        let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
-        mac.update(text);
-        mac
     }
 }
 
