@@ -67,6 +67,11 @@ impl Challenges {
     /// False: it was answered already.
     fn use_up(&self, challenge: &str, now: Instant) -> bool {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        // E7. The oldest gives way: whoever fills this has devices or a half sign-in, and must not keep others out.
+        if answered.len() >= limits::COUNTED_AT_ONCE && !answered.contains_key(challenge) {
+            let oldest = answered.iter().min_by_key(|(_, at)| **at).map(|(challenge, _)| challenge.clone());
+            oldest.and_then(|oldest| answered.remove(&oldest));
+        }
         answered.insert(challenge.to_owned(), now).is_none()
     }
 
@@ -346,6 +351,18 @@ mod tests {
         assert!(ours.use_up(&challenge, later) && !ours.use_up(&challenge, later));
         ours.sweep(later + limits::DEVICE_CHALLENGE);
         assert!(ours.answered.lock().unwrap().is_empty());
+    }
+
+    /// The story: a half sign-in that signs challenge after challenge with keys of its own could fill the memory.
+    #[test]
+    fn so_many_answers_are_remembered_and_the_newest_among_them() {
+        let now = Instant::now();
+        let challenges = Challenges::new(now);
+        for number in 0..limits::COUNTED_AT_ONCE + 50 {
+            assert!(challenges.use_up(&number.to_string(), now + Duration::from_millis(number as u64)));
+        }
+        assert_eq!(challenges.answered.lock().unwrap().len(), limits::COUNTED_AT_ONCE);
+        assert!(!challenges.use_up(&(limits::COUNTED_AT_ONCE + 49).to_string(), now + Duration::from_secs(5)));
     }
 
     proptest! {
