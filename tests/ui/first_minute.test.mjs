@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ACCOUNT, AS_SHIPPED, PATIENCE, acceptHostKey, answerPassword, claim, closeBrowser, codeAt, command, fillClaim, footbridge, openTerminal, quickConnect, screen, seen, shot, sshd, visitor } from './world.mjs';
+import { ACCOUNT, AS_SHIPPED, PATIENCE, acceptHostKey, answerPassword, claim, closeBrowser, codeAt, command, fillClaim, footbridge, openTerminal, quickConnect, screen, seen, shot, sshd, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -31,7 +31,10 @@ test('a stranger gets from the claim code to a prompt', async () => {
   await answerPassword(page);
   await seen(page, '$');
   await command(page, 'echo $((6*7)) $TERM; stty size', '42 xterm-256color');
-  const [, rows, cols] = /(\d+) (\d+)\s*\n[^\n]*\$/.exec(await screen(page)) ?? [];
+  // The answer of the second command, with the prompt after it, comes when it comes.
+  let size = null;
+  await until(async () => (size = /(\d+) (\d+)\s*\n[^\n]*\$/.exec(await screen(page))) !== null, 'stty says no size');
+  const [, rows, cols] = size;
   assert.ok(Number(rows) > 20 && Number(cols) > 100, `the terminal fills the window: ${cols}x${rows}`);
   await command(page, "printf '\\033[38;2;255;80;0mtruecolor\\033[0m \\033[1;32mgreen\\033[0m 你好\\n'", '你好');
   await shot(page, 'terminal');
