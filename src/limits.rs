@@ -207,6 +207,8 @@ pub const TERMINALS_PER_BOX: usize = 16;
 pub const TERMINALS_PER_USER: usize = 8;
 /// Output kept for reattaching, per terminal (H3). It grows as output comes; an idle prompt takes a few hundred bytes.
 pub const RING_BYTES: usize = 256 * 1024;
+/// The longest escape sequence that is understood as it leaves the ring. An SGR with two colours takes 40, a title that a tab can show 120.
+pub const SEQUENCE_BYTES: usize = 256;
 /// Input accepted from browsers and not yet taken by the host: two client messages. Beyond it the browser's socket is not read.
 pub const INPUT_QUEUE_BYTES: usize = 128 * 1024;
 /// Input handed to the SSH client at a time: what fits one SSH packet everywhere.

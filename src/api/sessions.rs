@@ -3,13 +3,12 @@
 use super::{Answer, Context, Problem, Request, check, credentials, users};
 use crate::auth::Refusal;
 use crate::auth::logins::Login;
-use crate::bridge::{Crowded, Refused, Session, Start, Viewer};
+use crate::bridge::{Begin, Crowded, Refused, Session, Start, Viewer};
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::{self, Destination};
 use crate::store::Role;
-use crate::term::Begin;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -192,7 +191,7 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
         None => None,
     };
     match Viewer::attach(session, offset).map_err(|error| Problem::internal(&error))? {
-        Ok((viewer, offset, lost)) => Ok((viewer, Begin { offset, lost })),
+        Ok(begun) => Ok(begun),
         Err(Crowded) => Err(Problem::too_many(
             "Too many browsers look at this terminal.",
             "Close one of them.",

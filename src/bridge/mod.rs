@@ -1,14 +1,15 @@
 //! Sessions: the terminals that outlive a browser.
 //!
 //! [`Registry`] holds them all and their quotas; a [`Session`] is one terminal with its output [`ring`]; a [`Viewer`] is one browser's
-//! cursor into that ring. Each session has its own thread ([`thread`]), the only one that touches its SSH connection.
+//! cursor into that ring; [`modes`] knows what the bytes that left it had switched on. Each session has its own thread ([`thread`]), the only one that touches its SSH connection.
 
+pub mod modes;
 pub mod ring;
 pub mod session;
 mod thread;
 pub mod trust;
 
-pub use session::{About, Answer, Crowded, Ended, Misfit, News, Phase, Question, Session, Summary, Viewer};
+pub use session::{About, Answer, Begin, Crowded, Ended, Misfit, News, Phase, Question, Session, Summary, Viewer};
 pub use trust::HostKeyPolicy;
 
 use crate::auth::{Key, Table};

@@ -1,5 +1,6 @@
 //! The output ring: the newest bytes of a terminal, addressed by their absolute offset since the session began. Pure.
 
+use super::modes::Modes;
 use std::collections::VecDeque;
 
 /// Bytes `start()..end()` of a terminal's output. Appending beyond the capacity lets the oldest go.
@@ -7,6 +8,8 @@ pub struct Ring {
     bytes: VecDeque<u8>,
     end: u64,
     capacity: usize,
+    /// What has left.
+    gone: Modes,
 }
 
 /// What a cursor at some offset gets.
@@ -22,7 +25,7 @@ pub struct Piece {
 impl Ring {
     /// Takes no memory until output comes, then grows with it up to `capacity` bytes.
     pub fn new(capacity: usize) -> Ring {
-        Ring { bytes: VecDeque::new(), end: 0, capacity }
+        Ring { bytes: VecDeque::new(), end: 0, capacity, gone: Modes::default() }
     }
 
     pub fn capacity(&self) -> usize {
@@ -34,6 +37,11 @@ impl Ring {
         self.end - self.bytes.len() as u64
     }
 
+    /// What a terminal that begins with the oldest byte must be written before it.
+    pub fn restore(&self) -> String {
+        self.gone.restore()
+    }
+
     /// Offset the next byte will have.
     pub fn end(&self) -> u64 {
         self.end
@@ -43,6 +51,10 @@ impl Ring {
         self.end += bytes.len() as u64;
         let kept = &bytes[bytes.len().saturating_sub(self.capacity)..];
         let surplus = (self.bytes.len() + kept.len()).saturating_sub(self.capacity);
+        let (front, back) = self.bytes.as_slices();
+        self.gone.pass(&front[..surplus.min(front.len())]);
+        self.gone.pass(&back[..surplus.saturating_sub(front.len())]);
+        self.gone.pass(&bytes[..bytes.len() - kept.len()]);
         self.bytes.drain(..surplus);
         self.reserve(kept.len());
         self.bytes.extend(kept);
@@ -89,7 +101,7 @@ mod tests {
         /// Against the plainest model: all output ever, kept in one vector.
         #[test]
         fn a_cursor_reads_what_was_printed_or_learns_how_much_is_lost(
-            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..30),
+            pieces in prop::collection::vec(prop::collection::vec(prop_oneof![Just(0x1bu8), Just(b'['), Just(b'm'), any::<u8>()], 0..40), 0..30),
             capacity in 1usize..100, offset in 0u64..1500, most in 0usize..80,
         ) {
             let (mut ring, mut all) = (Ring::new(capacity), Vec::new());
@@ -105,6 +117,9 @@ mod tests {
             prop_assert_eq!(&got.bytes, &all[from..all.len().min(from + most)]);
             prop_assert_eq!(got.offset, from as u64);
             prop_assert_eq!(got.lost, (from as u64).saturating_sub(offset));
+            let mut gone = Modes::default();
+            gone.pass(&all[..ring.start() as usize]);
+            prop_assert_eq!(ring.restore(), gone.restore());
         }
     }
 }

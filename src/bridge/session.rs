@@ -416,10 +416,23 @@ pub enum News {
     Lost {
         bytes: u64,
         offset: u64,
+        /// What the terminal must be written before the byte at `offset`.
+        restore: String,
     },
     Output(Vec<u8>),
     /// All output was handed out before this.
     Ended(Ended),
+}
+
+/// Where a viewer begins.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Of its next byte.
+    pub offset: u64,
+    /// Bytes before it that the browser has not, and that are gone.
+    pub lost: u64,
+    /// What a terminal in its first state must be written before it.
+    pub restore: String,
 }
 
 /// Too many devices look at this session.
@@ -438,24 +451,24 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Attaches at `offset` (bytes the browser has), or at the oldest byte held. Answers the viewer, the offset of the next byte
-    /// and how many bytes before it are gone.
-    pub fn attach(session: Arc<Session>, offset: Option<u64>) -> io::Result<Result<(Viewer, u64, u64), Crowded>> {
+    /// Attaches at `offset` (bytes the browser has), or at the oldest byte held.
+    pub fn attach(session: Arc<Session>, offset: Option<u64>) -> io::Result<Result<(Viewer, Begin), Crowded>> {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let mut shared = session.lock();
         if shared.viewers.len() >= limits::VIEWERS_PER_SESSION {
             return Ok(Err(Crowded));
         }
-        let Piece { lost, offset, .. } = shared.ring.read(offset.unwrap_or(shared.ring.start()), 0);
+        let Piece { lost, offset: next, .. } = shared.ring.read(offset.unwrap_or(shared.ring.start()), 0);
+        let restore = if lost > 0 || offset.is_none() { shared.ring.restore() } else { String::new() };
         shared.viewers_ever += 1;
         let number = shared.viewers_ever;
-        shared.viewers.push(Slot { number, bell: bell.clone(), cursor: offset, acknowledged: None, armed: false });
+        shared.viewers.push(Slot { number, bell: bell.clone(), cursor: next, acknowledged: None, armed: false });
         shared.driver = number;
         let told_size = shared.size;
         drop(shared);
         let viewer =
             Viewer { session, number, bell, told_state: None, told_question: None, told_size, told_ended: false };
-        Ok(Ok((viewer, offset, lost)))
+        Ok(Ok((viewer, Begin { offset: next, lost, restore })))
     }
 
     /// Readable when there is news for somebody who found none.
@@ -516,7 +529,7 @@ impl Viewer {
         self.wake_starved(shared);
         match piece.lost {
             0 => Some(News::Output(piece.bytes)),
-            bytes => Some(News::Lost { bytes, offset: piece.offset }),
+            bytes => Some(News::Lost { bytes, offset: piece.offset, restore: shared.ring.restore() }),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The JSON messages of a terminal's WebSocket, as docs/API.md has them. Pure.
 
-use super::Begin;
-use crate::bridge::{About, Answer, Ended, News, Phase, Question, Summary};
+use crate::bridge::{About, Answer, Begin, Ended, News, Phase, Question, Summary};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,7 +50,8 @@ pub fn parse(text: &str) -> Option<FromClient> {
 }
 
 pub fn attached(session: &Summary, begin: Begin) -> String {
-    json!({"type": "attached", "session": session, "offset": begin.offset, "lost": begin.lost}).to_string()
+    json!({"type": "attached", "session": session, "offset": begin.offset, "lost": begin.lost, "restore": begin.restore})
+        .to_string()
 }
 
 pub fn render(news: News) -> Message {
@@ -61,8 +61,8 @@ pub fn render(news: News) -> Message {
         News::Question(question) => Message::text(ask(&question)),
         News::Answered(id) => Message::text(json!({"type": "answered", "id": id}).to_string()),
         News::Size(cols, rows) => Message::text(json!({"type": "size", "cols": cols, "rows": rows}).to_string()),
-        News::Lost { bytes, offset } => {
-            Message::text(json!({"type": "lost", "bytes": bytes, "offset": offset}).to_string())
+        News::Lost { bytes, offset, restore } => {
+            Message::text(json!({"type": "lost", "bytes": bytes, "offset": offset, "restore": restore}).to_string())
         }
         News::Ended(ended) => Message::text(farewell(&ended)),
     }

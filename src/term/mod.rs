@@ -5,7 +5,7 @@
 mod messages;
 
 use crate::auth::logins::Login;
-use crate::bridge::{News, Viewer};
+use crate::bridge::{Begin, News, Viewer};
 use crate::clock::Instant;
 use crate::limits;
 use crate::wire::{self, Wire};
@@ -19,13 +19,6 @@ use tungstenite::{Error, Message, WebSocket};
 /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455, 4.2.2).
 pub fn accept_key(key: &str) -> String {
     tungstenite::handshake::derive_accept_key(key.as_bytes())
-}
-
-/// Where a viewer begins: the offset of its next byte, and how many before it are gone.
-#[derive(Clone, Copy, Debug)]
-pub struct Begin {
-    pub offset: u64,
-    pub lost: u64,
 }
 
 /// One browser at one terminal, from `101` to the close frame. The session goes on without it.

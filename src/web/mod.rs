@@ -14,10 +14,11 @@ pub use proxies::Proxies;
 
 use crate::api::{self, Context, Method, Problem, ROUTES, Route, Then};
 use crate::auth::logins::{Login, Stage};
+use crate::bridge::Begin;
 use crate::bridge::Viewer;
 use crate::clock::{self, Now};
 use crate::limits;
-use crate::term::{self, Begin};
+use crate::term;
 use crate::wire::{self, Wire};
 use head::{Bad, Head, Parsed, Verb};
 use reply::Reply;

@@ -29,6 +29,13 @@ export interface PromptsQuestion {
 
 export type Question = HostKeyQuestion | PromptsQuestion;
 
+interface Attached {
+  session: Session;
+  offset: number;
+  lost: number;
+  restore: string;
+}
+
 export interface Ended {
   reason: string;
   status: number | null;
@@ -40,12 +47,14 @@ export interface Ended {
 /** What the box says, and how the link fares. */
 export interface LinkEvents {
   output(bytes: Uint8Array): void;
-  attached(session: Session, lost: number): void;
+  /** `lost`: bytes gone since this page's last one. `begun`: this page comes late, and what was printed first is gone. In both cases
+   * `restore` goes before the next byte, on a terminal in its first state. */
+  attached(session: Session, lost: number, restore: string, begun: boolean): void;
   state(state: Session['state'], detail: string): void;
   question(question: Question): void;
   answered(id: number): void;
   size(cols: number, rows: number): void;
-  lost(bytes: number): void;
+  lost(bytes: number, restore: string): void;
   ended(ended: Ended): void;
   /** The socket is gone; the terminal goes on, and the link tries again in `inMs`. */
   away(inMs: number, why: ApiError | null): void;
@@ -192,7 +201,7 @@ export class Link {
   private told(message: Record<string, unknown>): void {
     switch (message['type']) {
       case 'attached':
-        return this.attached(message as unknown as { session: Session; offset: number; lost: number });
+        return this.attached(message as unknown as Attached);
       case 'state':
         return this.events.state(message['state'] as Session['state'], String(message['detail'] ?? ''));
       case 'question':
@@ -203,7 +212,7 @@ export class Link {
         return this.events.size(Number(message['cols']), Number(message['rows']));
       case 'lost':
         this.offset = this.shown = this.acked = Number(message['offset']);
-        return this.events.lost(Number(message['bytes']));
+        return this.events.lost(Number(message['bytes']), String(message['restore']));
       case 'ended':
         this.over = true;
         this.close();
@@ -211,16 +220,17 @@ export class Link {
     }
   }
 
-  private attached({ session, offset, lost }: { session: Session; offset: number; lost: number }): void {
+  private attached({ session, offset, lost, restore }: Attached): void {
     window.clearTimeout(this.openTimer);
     if (this.first || lost > 0) this.shown = this.acked = offset;
     this.offset = offset;
     // What is gone before a page's first byte was never on its screen.
     const missed = this.first ? 0 : lost;
+    const begun = this.first && offset > 0;
     this.first = false;
     this.attempt = 0;
     this.ready = true;
-    this.events.attached(session, missed);
+    this.events.attached(session, missed, restore, begun);
     const held = this.held;
     this.held = [];
     for (const bytes of held) this.send(bytes);

@@ -52,6 +52,8 @@ export interface PaneOwner {
 
 const RESIZE_AFTER_MS = 90;
 const NUDGE_MS = 120;
+/** Any sequence given up, the normal screen, nothing switched on: all that `restore` of the box's may switch on (src/bridge/modes.rs). */
+const FIRST_STATE = '\x18\x1b[?1049l\x1b[!p\x1b[?9;45;1000;1002;1003;1004;1006;1016;2004l\x1b[20l\x1b>\x1b(B\x1b)B\x0f';
 const OSC52_BYTES = 256 * 1024;
 /** Longer work shows its progress (T9). */
 const PROGRESS_BYTES = 512 * 1024;
@@ -77,6 +79,7 @@ export class Pane {
   private readonly pace = new Pace((bytes) => this.print(bytes));
   private link: Link | null = null;
   private resizeTimer = 0;
+  private nudge = 0;
   private asked: number | null = null;
   /** Another device decides the size at the moment. */
   private follows = false;
@@ -119,6 +122,7 @@ export class Pane {
     this.watcher.disconnect();
     this.forget();
     window.clearInterval(this.countdown);
+    window.clearTimeout(this.nudge);
     this.term.dispose();
     this.root.remove();
   }
@@ -183,12 +187,12 @@ export class Pane {
     this.link?.close();
     this.link = new Link(session, {
       output: (bytes) => this.pace.push(bytes),
-      attached: (now, lost) => this.attached(now, lost),
+      attached: (now, lost, restore, begun) => this.attached(now, lost, restore, begun),
       state: (state, detail) => this.became(state, detail),
       question: (question) => this.ask(question),
       answered: (id) => this.asked === id && this.unask(),
       size: (cols, rows) => this.follow(cols, rows),
-      lost: (bytes) => this.missed(bytes),
+      lost: (bytes, restore) => this.missed(bytes, restore),
       ended: (ended) => this.finish(ended),
       away: (inMs, why) => this.away(inMs, why),
       gone: () => this.finish({ reason: 'gone', status: null, signal: null, message: t('term.gone'), remedy: t('term.gone.remedy') }),
@@ -197,12 +201,17 @@ export class Pane {
     void this.link.connect(ticket);
   }
 
-  private attached(session: Session, lost: number): void {
+  private attached(session: Session, lost: number, restore: string, begun: boolean): void {
     this.retitle(this.title || session.title);
     if (session.state === 'live') this.become('live');
-    if (lost > 0) this.missed(lost);
     this.follows = false;
-    this.sendSize();
+    if (lost > 0) return this.missed(lost, restore);
+    if (begun) {
+      this.term.write(restore);
+      this.redraw();
+    } else {
+      this.sendSize();
+    }
   }
 
   private became(state: Session['state'], detail: string): void {
@@ -223,14 +232,25 @@ export class Pane {
     this.owner.printed(this);
   }
 
-  /** Bytes are gone for good: begin with a clean screen, and let the host draw it anew. A change of size makes full-screen programs do that. */
-  private missed(bytes: number): void {
+  /** Bytes are gone for good: what is on the screen moves up into the scrollback, and a clean one begins where the box's bytes do. */
+  private missed(bytes: number, restore: string): void {
     this.pace.flush();
-    this.term.reset();
-    this.term.write(`\x1b[2m${t('term.lost', { bytes })}\x1b[0m\r\n`);
+    const { rows } = this.term;
+    // The cursor's first style is a setting, and no sequence knows it.
+    this.term.write(FIRST_STATE, () => Object.assign(this.term.options, options(settings)));
+    this.term.write(`\x1b[${rows};1H${'\r\n'.repeat(rows)}\x1b[H\x1b[2m${t('term.lost', { bytes })}\x1b[0m\r\n${restore}`);
+    this.redraw();
+  }
+
+  /** A change of size makes full-screen programs draw everything. Until it is taken back, no other size is told. */
+  private redraw(): void {
     const { cols, rows } = this.term;
     this.link?.resize(cols > 2 ? cols - 1 : cols + 1, rows);
-    window.setTimeout(() => this.link?.resize(cols, rows), NUDGE_MS);
+    window.clearTimeout(this.nudge);
+    this.nudge = window.setTimeout(() => {
+      this.nudge = 0;
+      this.sendSize();
+    }, NUDGE_MS);
   }
 
   private away(inMs: number, why: ApiError | null): void {
@@ -365,7 +385,7 @@ export class Pane {
   }
 
   private sendSize(): void {
-    this.link?.resize(this.term.cols, this.term.rows);
+    if (this.nudge === 0) this.link?.resize(this.term.cols, this.term.rows);
   }
 
   /** Another device gave the terminal its size; ours shows it as it is, until somebody types here. */
