@@ -128,6 +128,93 @@ test('a phone has the keys that its keyboard lacks, and a line to compose in', a
   await close();
 });
 
+/** A finger, as the browser gets it from the glass. */
+async function finger(page) {
+  const glass = await page.context().newCDPSession(page);
+  const send = (type, at) => glass.send('Input.dispatchTouchEvent', { type, touchPoints: at ? [{ x: at.x, y: at.y }] : [] });
+  return { down: (at) => send('touchStart', at), move: (at) => send('touchMove', at), up: () => send('touchEnd') };
+}
+
+/** The middle of the first character of a text on the screen, or of the last. */
+function middleOf(page, text, last = false) {
+  return page.evaluate(([text, last]) => {
+    const row = [...document.querySelectorAll('.pane.active .xterm-rows > div')].findLast((each) => each.textContent.includes(text));
+    const range = document.createRange();
+    const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    let at = row.textContent.indexOf(text) + (last ? text.length - 1 : 0);
+    while (walker.nextNode() && at >= walker.currentNode.length) at -= walker.currentNode.length;
+    range.setStart(walker.currentNode, at);
+    range.setEnd(walker.currentNode, at + 1);
+    const { left, top, width, height } = range.getBoundingClientRect();
+    return { x: left + width / 2, y: top + height / 2 };
+  }, [text, last]);
+}
+
+test('a finger held on a word selects it, handles change it, and the bar copies it', async () => {
+  const { page, close, context } = await visitor(box, { viewport: PHONE, hasTouch: true, isMobile: true });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await page.locator('.start input').first().fill('garage');
+  await page.keyboard.press('Enter');
+  await seen(page, '$');
+  await command(page, 'clear; echo; echo; echo; echo; echo one /srv/two-$((1+1))/three.txt four; echo and five', 'two-2/three.txt');
+  await seen(page, /^and five$/m);
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  const touch = await finger(page);
+  const bar = page.getByRole('toolbar', { name: 'Selection' });
+
+  // A finger that moves at once scrolls: nothing is selected.
+  await touch.down(await middleOf(page, 'two-2'));
+  await touch.move({ x: 200, y: 400 });
+  await page.waitForTimeout(800);
+  await touch.up();
+  assert.equal(await bar.isVisible(), false);
+
+  await touch.down(await middleOf(page, 'two-2'));
+  await bar.waitFor();
+  await touch.up();
+  await shot(page, 'phone-selection');
+  await axe(page, 'phone selection');
+  for (const button of await bar.getByRole('button').all()) assert.ok((await button.boundingBox()).height >= 44, 'a finger finds it');
+  const box_ = await bar.boundingBox();
+  assert.ok(box_.x >= 0 && box_.x + box_.width <= PHONE.width, 'the bar is whole on a phone');
+  await bar.getByRole('button', { name: 'Copy' }).tap();
+  await until(async () => (await clipboard()) === '/srv/two-2/three.txt', 'the word is copied');
+  await bar.waitFor({ state: 'hidden' });
+
+  // Held and dragged on, over the end of the line.
+  await touch.down(await middleOf(page, 'two-2'));
+  await bar.waitFor();
+  await touch.move(await middleOf(page, 'and five', true));
+  await touch.up();
+  // Then its left handle is drawn to the beginning of the line.
+  const at = (which) => page.locator(`.pane.active .touch-handle.${which}`).boundingBox();
+  await until(async () => (await at('to')).y > (await at('from')).y, 'the handles are where the selection is');
+  const handle = await at('from');
+  const from = { x: handle.x + handle.width / 2 - 8, y: handle.y + 10 };
+  const to = await middleOf(page, 'one /srv');
+  await touch.down(from);
+  await touch.move({ x: to.x + 40, y: from.y });
+  await touch.move({ x: to.x, y: from.y });
+  await touch.up();
+  // The key bar's own button copies too, and the selection is still there for it.
+  const copies = page.locator('.touch-bar').getByRole('button', { name: 'Copy' });
+  await copies.scrollIntoViewIfNeeded();
+  // A tap on keys that still roll stops them, and is no press.
+  await until(async () => {
+    await copies.tap();
+    await page.waitForTimeout(200);
+    return (await clipboard()) !== '/srv/two-2/three.txt';
+  }, 'the key bar copies');
+  assert.equal((await clipboard()).replace(/ +$/gm, ''), 'one /srv/two-2/three.txt four\nand five');
+  // A tap elsewhere ends it.
+  await touch.down({ x: 300, y: 500 });
+  await touch.up();
+  await bar.waitFor({ state: 'hidden' });
+  await close();
+});
+
 test('a changed host key is refused by default', async () => {
   await (async () => {
     server.newKey();

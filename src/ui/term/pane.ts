@@ -19,6 +19,7 @@ import { asksFirst, counts, prepared, preview } from './paste';
 import { hostKeyPanel, promptsPanel } from './questions';
 import { makeXtermFitThePolicy } from './strictcsp';
 import { currentTheme, whenSystemChanges } from './themes';
+import { TouchSelect } from './touchselect';
 
 /** Where a pane leads: enough to start it again after its end. */
 export interface Goal {
@@ -101,6 +102,7 @@ export class Pane {
     this.find = new FindBar(search, () => this.focus());
     this.root = h('section', { class: 'pane', 'aria-label': goal.title, 'data-state': 'connecting' }, this.find.root, this.screen, this.overlay, this.bar);
     this.listen();
+    new TouchSelect(this.term, this.screen, this.root, { copy: () => void this.copy(), paste: () => void this.pasteClipboard() });
     this.watcher = new ResizeObserver(() => this.fitSoon());
     this.watcher.observe(this.screen);
     this.forget = onSettings((now) => this.restyle(now));

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { backoff } from './backoff';
 import { Pace, keyPressed } from './pace';
 import { asksFirst, counts, prepared, preview } from './paste';
+import { wordAround } from './word';
 
 test('the wait doubles, is bounded and never nought', () => {
   assert.equal(backoff(0, 1), 400);
@@ -62,4 +63,17 @@ test('what is typed elsewhere has the right of way over a flood, and nothing is 
   now += 1000;
   while (!printed.endsWith('d')) await new Promise((go) => setTimeout(go, 5));
   assert.equal(printed, `${flood}little${flood}c${flood}${flood}d`);
+});
+
+test('a finger on a cell means the whole path, address or option', () => {
+  const word = (line: string, at: number): string => {
+    const { from, to } = wordAround(at, (cell) => (cell < 0 || cell >= line.length ? null : (line[cell] ?? null)));
+    return line.slice(from, to);
+  };
+  assert.equal(word('see /var/log/sys-log.1, ok', 8), '/var/log/sys-log.1');
+  assert.equal(word('ssh -p 22 root@192.168.1.1', 20), 'root@192.168.1.1');
+  assert.equal(word('(https://example.org/a?b=c#d)', 12), 'https://example.org/a?b=c#d');
+  assert.equal(word('--color=auto', 0), '--color=auto');
+  assert.equal(word('a  b', 1), ' ');
+  assert.deepEqual(wordAround(5, () => null), { from: 5, to: 6 });
 });
