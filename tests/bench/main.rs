@@ -11,6 +11,7 @@
 mod world;
 
 mod process;
+mod screen;
 mod ssh_client;
 mod table;
 
@@ -78,7 +79,7 @@ impl Bench {
 
 type Figure = (&'static str, fn(&mut Table));
 
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 12] = [
     ("start", start),
     ("memory", memory),
     ("connect", connect),
@@ -89,6 +90,7 @@ const FIGURES: [Figure; 11] = [
     ("paste", paste),
     ("many at once", many_at_once),
     ("sign-in", refused_sign_ins),
+    ("screen", screen::screen),
     ("size", size),
 ];
 
