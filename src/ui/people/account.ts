@@ -241,6 +241,7 @@ function certificateList(all: Certificates, again: () => void): HTMLElement {
       'div',
       { class: 'toolbar' },
       all.seen === 'shown' && !known ? button('people.certificate.register', registerCertificate) : null,
+      all.seen !== 'off' ? button('people.certificate.other', registerOther) : null,
       bound && !all.required ? button('people.certificate.demand', () => demandCertificate(true)) : null,
       all.required ? button('people.certificate.release', () => demandCertificate(false)) : null,
     ),
@@ -249,6 +250,14 @@ function certificateList(all: Certificates, again: () => void): HTMLElement {
 
 function registerCertificate(): Promise<unknown> {
   return withProof(t('people.certificate.register'), t('people.certificate.register.text'), t('people.device.do'), false, (proof) => box.registerCertificate(deviceName(navigator.userAgent), proof));
+}
+
+/** Of a browser that cannot come in before it is registered. */
+function registerOther(): Promise<unknown> {
+  const label = field({ label: t('people.passkey.label'), name: 'label', required: true, autocomplete: 'off' });
+  const fingerprint = field({ label: t('people.certificate.fingerprint'), name: 'fingerprint', required: true, autocomplete: 'off', hint: t('people.certificate.fingerprint.hint') });
+  const deed = (proof: string): Promise<unknown> => box.registerCertificate(label.value.trim(), proof, fingerprint.value);
+  return withProof(t('people.certificate.other'), t('people.certificate.other.text'), t('people.device.do'), false, deed, h('div', {}, label.root, fingerprint.root));
 }
 
 function demandCertificate(required: boolean): Promise<unknown> {

@@ -135,7 +135,7 @@ export const box = {
   demandDevice: (required: boolean, proof: string): Promise<void> => api.put('/api/device/demand', { required, proof }),
   removeDevice: (id: string): Promise<void> => api.del(`/api/devices/${id}`),
   certificates: (): Promise<Certificates> => api.get('/api/certificates'),
-  registerCertificate: (label: string, proof: string): Promise<{ id: string }> => api.post('/api/certificates', { label, proof }),
+  registerCertificate: (label: string, proof: string, fingerprint?: string): Promise<{ id: string }> => api.post('/api/certificates', { label, proof, fingerprint }),
   demandCertificate: (required: boolean, proof: string): Promise<void> => api.put('/api/certificate/demand', { required, proof }),
   removeCertificate: (id: string): Promise<void> => api.del(`/api/certificates/${id}`),
   wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
