@@ -1,10 +1,12 @@
 //! A browser's TLS certificate, by its fingerprint (R2): a sign-in that began with one is good only on connections that prove its key, and
 //! where an account demands one, nothing begins without, on localhost as anywhere (R4).
 
-use crate::second_factor::{half, take};
+use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Reply, Target, head, read_reply};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::proxy::closed_port;
+use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::terminal::Event;
 use crate::world::tls::{self, Identity, Tls};
 use crate::world::{ADA, claimed, claimed_with};
 use rustls::client::ResolvesClientCert;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const ASK: (&str, &str) = ("FOOTBRIDGE_CLIENT_CERTIFICATES", "ask");
+
+const OTHER_PASSWORD: &str = "another bridge over warm sand";
+const THIRD_PASSWORD: &str = "a third bridge over a lake";
 
 fn asking() -> (Footbridge, Browser) {
     claimed_with(&[ASK])
@@ -255,14 +260,54 @@ fn a_certificate_that_is_removed_ends_its_sign_ins() {
     let (second, id) = registered_by_hand(&mut ada);
     let (mut there, reply) = sign_in_showing(&box_, Some(&second));
     take(&mut there, reply, 200, "full");
-    let terminal = attach(&mut there.clone(), &there);
-    assert_eq!(terminal.status, 101);
+    let host = SshServer::openssh();
+    let credential = there.add_password(PASSWORD);
+    let mut terminal = there.open_accepting(&host.target(Some(&credential)));
     ada.delete(&format!("/api/certificates/{id}")).expect(204);
+    let code = loop {
+        if let Event::Closed(code) = terminal.next() {
+            break code;
+        }
+    };
+    assert_eq!(code, Some(1008), "whoever looks at a terminal with it lets go");
     assert_eq!(there.get("/api/hosts").refusal(401), "not_signed_in", "who is removed is out");
     assert_eq!(sign_in_showing(&box_, Some(&second)).1.refusal(403), "certificate_needed");
     let (mut here, reply) = sign_in_showing(&box_, Some(&first));
     take(&mut here, reply, 200, "full");
     here.get("/api/hosts").expect(200);
+}
+
+/// Every step of a sign-in begins a session anew; none may lose what the first was bound to.
+#[test]
+fn no_later_step_loses_the_certificate() {
+    let (box_, mut ada, mine, _) = demanded();
+    let stolen = |browser: &Browser| {
+        let mut thief = browser.clone();
+        thief.show(None);
+        thief
+    };
+    let body = ada.post("/api/password", json!({"current": ADA.1, "new": OTHER_PASSWORD})).expect(200);
+    ada.csrf = Some(body["csrf"].as_str().unwrap().into());
+    ada.get("/api/hosts").expect(200);
+    assert_eq!(stolen(&ada).get("/api/hosts").refusal(401), "not_signed_in", "after a change of password");
+    let (phone, codes) = enrol(&mut ada);
+    ada.get("/api/hosts").expect(200);
+    assert_eq!(stolen(&ada).get("/api/hosts").refusal(401), "not_signed_in", "after a new factor");
+    for (path, code) in [("/api/factor/verify", phone.code(0)), ("/api/factor/recover", codes[0].clone())] {
+        let mut owing = box_.browser();
+        owing.show(Some(&mine));
+        let reply = owing.try_sign_in(ADA.0, OTHER_PASSWORD);
+        take(&mut owing, reply, 200, "factor");
+        assert_eq!(stolen(&owing).post(path, json!({"code": code})).refusal(401), "not_signed_in", "{path}");
+        owing.post(path, json!({"code": code})).expect(200);
+        assert!(stolen(&owing).get("/api/state").expect(200)["user"].is_null(), "{path}");
+    }
+    // A password that the command line has reset signs nobody in by itself.
+    let told = text(&box_.command(&["user", "reset-password", ADA.0], "").stdout);
+    let token = told.lines().next().unwrap().strip_prefix("reset-token ").unwrap().to_owned();
+    let body = json!({"token": token, "password": THIRD_PASSWORD, "discard": true});
+    box_.browser().post("/api/reset", body).expect(204);
+    assert_eq!(box_.browser().try_sign_in(ADA.0, THIRD_PASSWORD).refusal(403), "certificate_needed");
 }
 
 #[test]

@@ -227,7 +227,7 @@ function certificateList(all: Certificates, again: () => void): HTMLElement {
       'li',
       { class: 'list-row key-row' },
       h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('lock')),
-      h('div', { class: 'row-text' }, h('div', { class: 'row-title', title: one.fingerprint }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, `SHA-256 ${one.fingerprint.slice(0, 16)}…`), h('span', {}, t('people.logins.used', { ago: agoText(one.last_used ?? one.created) })))),
+      h('div', { class: 'row-text' }, h('div', { class: 'row-title', title: one.fingerprint }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, `SHA-256 ${one.fingerprint.slice(0, 16)}…`), h('span', {}, one.last_used === null ? t('people.passkey.unused') : t('people.logins.used', { ago: agoText(one.last_used) })))),
       iconButton('trash', t('people.certificate.remove', { label: one.label }), () => void removeCertificate(one).then((done) => done && again())),
     ),
   );
