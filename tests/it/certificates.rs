@@ -277,6 +277,18 @@ fn a_certificate_that_is_removed_ends_its_sign_ins() {
     here.get("/api/hosts").expect(200);
 }
 
+/// A session that may be resumed keeps what was shown, and anybody may show anything.
+#[test]
+fn one_that_is_too_long_is_refused_in_the_handshake() {
+    let (box_, mut ada) = asking();
+    let long = Identity::long();
+    for version in [&TLS12, &TLS13] {
+        let client = Arc::new(Odd { shown: long.clone(), signs: long.clone(), asked: AtomicBool::new(false) });
+        assert!(get_by(&ada, "/health", &odd(&box_, &client, version)).is_err(), "{version:?}");
+    }
+    assert_eq!(ada.get("/health").status, 200);
+}
+
 /// Every step of a sign-in begins a session anew; none may lose what the first was bound to.
 #[test]
 fn no_later_step_loses_the_certificate() {

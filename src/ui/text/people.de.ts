@@ -298,6 +298,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.cli.setup': 'Auf der Kommandozeile: neuer Einrichtungscode',
   'people.event.cli.user.add': 'Auf der Kommandozeile: Benutzer angelegt',
   'people.event.cli.hostkey.add': 'Auf der Kommandozeile: Host-Schlüssel festgelegt',
+  'people.event.cli.device.remove': 'Auf der Kommandozeile: Gerät oder Zertifikat entfernt',
   'people.event.cli.hostkey.remove': 'Auf der Kommandozeile: Host-Schlüssel entfernt',
   'people.event.cli.session.end': 'Auf der Kommandozeile: Terminal beendet',
   'people.event.cli.backup.create': 'Auf der Kommandozeile: Sicherung erstellt',

@@ -296,6 +296,7 @@ const people = {
   'people.event.cli.setup': 'On the command line: new claim code',
   'people.event.cli.user.add': 'On the command line: user made',
   'people.event.cli.hostkey.add': 'On the command line: host key pinned',
+  'people.event.cli.device.remove': 'On the command line: device or certificate removed',
   'people.event.cli.hostkey.remove': 'On the command line: host key removed',
   'people.event.cli.session.end': 'On the command line: terminal ended',
   'people.event.cli.backup.create': 'On the command line: backup made',

@@ -28,7 +28,18 @@ impl Identity {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::default();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Identity::of(&key, &params)
+    }
+
+    /// Longer than any that a person has.
+    pub fn long() -> Arc<Identity> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = (0..300).map(|number| format!("name-{number}-of-this-browser.example")).collect();
+        Identity::of(&key, &rcgen::CertificateParams::new(names).unwrap())
+    }
+
+    fn of(key: &rcgen::KeyPair, params: &rcgen::CertificateParams) -> Arc<Identity> {
+        let certificate = params.self_signed(key).unwrap().der().clone();
         Arc::new(Identity { certificate, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() })
     }
 
