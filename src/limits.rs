@@ -21,6 +21,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
 /// Sessions that a browser may resume with one round trip less, some 300 bytes each.
 pub const TLS_SESSIONS: usize = 64;
+/// A browser's certificate with its chain, which a resumable session keeps: RSA 4096 takes some 1.5 KiB, and three of them 5. With
+/// TLS_SESSIONS, half a megabyte at the worst.
+pub const CLIENT_CERTIFICATE_BYTES: usize = 8 * 1024;
 /// Our own leaf certificate's life: browsers refuse more than 398 days.
 pub const LEAF_DAYS: i64 = 397;
 /// Renew the leaf this long before it ends.
@@ -100,6 +103,8 @@ pub const PASSKEYS_PER_USER: usize = 10;
 pub const DEVICE_CHALLENGE: Duration = Duration::from_secs(120);
 /// A person's browsers. Each takes some 250 bytes of the user's record.
 pub const DEVICES_PER_USER: usize = 16;
+/// R2: a person's certificates. Each takes some 200 bytes of the user's record.
+pub const CERTIFICATES_PER_USER: usize = 16;
 /// How long a code for another device is good: time to walk over and type it.
 pub const DEVICE_CODE_SECONDS: i64 = 10 * 60;
 /// What an authenticator sends nests four deep, and holds a few dozen values; both bound what reading it may cost.

@@ -14,6 +14,8 @@ pub trait Wire: Read + Write + Send {
     fn fd(&self) -> BorrowedFd<'_>;
     /// Where the browser is, after trusted proxies have been believed.
     fn peer(&self) -> IpAddr;
+    /// SHA-256, in hexadecimal, of the certificate whose key this client has proven to hold.
+    fn certificate(&self) -> Option<&str>;
     /// Bytes are owed to the socket: wait for writability too.
     fn owes(&self) -> bool;
     /// This connection now belongs to a user; strangers' places are freed.

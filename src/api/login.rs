@@ -12,7 +12,7 @@ pub fn user(login: &Login) -> Value {
 }
 
 pub fn who<'a>(request: &Request<'a>) -> Who<'a> {
-    Who { peer: request.peer, user_agent: request.user_agent, now: request.now }
+    Who { peer: request.peer, user_agent: request.user_agent, shown: request.shown, now: request.now }
 }
 
 /// What a browser is told of its new sign-in: also how far it has come.

@@ -3,6 +3,7 @@
 //! [`ROUTES`] is the only list of routes: `web` dispatches by it, the guard reads each route's [`Access`] from it, and the tests
 //! compare docs/API.md and docs/openapi.json with it, so no route can be forgotten by any of them.
 
+mod certificates;
 mod check;
 mod credentials;
 mod devices;
@@ -22,8 +23,8 @@ mod backup;
 
 pub use problem::Problem;
 
-use crate::auth::Auth;
 use crate::auth::logins::{Login, Stage};
+use crate::auth::{Auth, Shown};
 use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits::{self, Counted};
@@ -77,6 +78,8 @@ pub struct Request<'a> {
     pub stale_cookie: bool,
     pub peer: IpAddr,
     pub user_agent: &'a str,
+    /// The certificate of the browser's connection, or why there is none.
+    pub shown: Shown<'a>,
     pub now: Now,
 }
 
@@ -269,6 +272,10 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/api/devices", User, devices::list),
     counted(PROOF, small(route(Post, "/api/devices", Half, devices::trust))),
     route(Delete, "/api/devices/{id}", User, devices::remove),
+    route(Get, "/api/certificates", User, certificates::list),
+    counted(PROOF, small(route(Post, "/api/certificates", User, certificates::register))),
+    counted(PROOF, small(route(Put, "/api/certificate/demand", User, certificates::demand))),
+    route(Delete, "/api/certificates/{id}", User, certificates::remove),
     route(Get, "/api/passkeys", User, passkeys::list),
     counted(PROOF, small(route(Post, "/api/factor/passkey/create", Half, passkeys::wish))),
     route(Post, "/api/passkeys", Half, passkeys::add),

@@ -134,6 +134,12 @@ impl From<Refusal> for Problem {
             Refusal::Busy => Problem::busy(),
             Refusal::Weak { field, message } => Problem::invalid(field, &message),
             Refusal::NameTaken => Problem::conflict("This name is taken.", "Choose another."),
+            Refusal::Certificate(why) => Problem::new(
+                403,
+                "certificate_needed",
+                why,
+                "Use a browser that has it; or whoever holds the box can lift it with footbridge device.",
+            ),
             Refusal::Gone => Problem::not_found(),
             Refusal::NotNow(why) => Problem::conflict(why, ""),
             Refusal::Internal => Problem::internal(&"sign-in (see the line above)"),

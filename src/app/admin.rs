@@ -8,7 +8,7 @@ use super::{Outcome, backup, metrics, prompt, say, supervisor};
 use crate::audit;
 use crate::auth::{Auth, Refusal};
 use crate::bridge::Registry;
-use crate::clock::{self, Instant};
+use crate::clock::{self, Instant, Seconds};
 use crate::door::Door;
 use crate::limits;
 use crate::random::Id;
@@ -48,6 +48,13 @@ pub enum Order {
     UserDeed {
         name: String,
         deed: Deed,
+    },
+    DeviceList {
+        name: String,
+    },
+    DeviceRemove {
+        name: String,
+        id: Id,
     },
     HostkeyList,
     HostkeyAdd {
@@ -256,6 +263,8 @@ pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
         Order::UserRole { name, role } => user_role(office, name, *role),
         Order::UserInvite { role } => user_invite(office, *role),
         Order::UserDeed { name, deed } => user_deed(office, name, *deed),
+        Order::DeviceList { name } => device_list(office, name),
+        Order::DeviceRemove { name, id } => device_remove(office, name, *id),
         Order::HostkeyList => hostkey_list(office),
         Order::HostkeyAdd { .. } => hostkey_add(office, text),
         Order::HostkeyRemove { id } => hostkey_remove(office, *id),
@@ -371,6 +380,38 @@ fn user_deed(office: &Office, name: &str, deed: Deed) -> Told {
     let word = Deed::ALL.iter().find(|(_, other)| *other == deed).map_or("", |(word, _)| word);
     audit::note(&format!("cli.user.{word}"), &[("user", &user.name)]);
     Ok(told)
+}
+
+/// Trusted devices and certificates of a user, and whether the account demands one. A name for people may look like anything but a
+/// line or an escape: labels have no control characters.
+fn device_list(office: &Office, name: &str) -> Told {
+    let user = user_named(office, name)?;
+    let used = |at: Option<Seconds>| at.map_or_else(|| "never".into(), |at| at.to_string());
+    let mut lines = String::new();
+    for one in &user.devices {
+        let _ = writeln!(lines, "{}  device  used {}  {}", one.id, used(one.last_used), one.label);
+    }
+    for one in &user.certificates {
+        let (used, print) = (used(one.last_used), &one.fingerprint);
+        let _ = writeln!(lines, "{}  certificate  used {used}  sha256:{print}  {}", one.id, one.label);
+    }
+    for (demanded, what) in [(user.device_required, "a trusted device"), (user.certificate_required, "a certificate")] {
+        if demanded {
+            let _ = writeln!(lines, "{} demands {what}", user.name);
+        }
+    }
+    Ok(lines)
+}
+
+fn device_remove(office: &Office, name: &str, id: Id) -> Told {
+    let user = user_named(office, name)?;
+    let lifted = office.auth.revoke_device(&user, id).map_err(refused)?;
+    let lifted =
+        lifted.ok_or_else(|| format!("{} has no such device or certificate; see footbridge device list", user.name))?;
+    let_go(office, user.id, true);
+    audit::note("cli.device.remove", &[("user", &user.name), ("device", &id.to_string())]);
+    let more = if lifted { "it was the last: the account demands none any more\n" } else { "" };
+    Ok(format!("removed; its sign-ins have ended\n{more}"))
 }
 
 fn hostkey_list(office: &Office) -> Told {

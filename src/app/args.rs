@@ -30,9 +30,9 @@ pub enum Command {
     Admin(Order),
 }
 
-const COMMANDS: [&str; 14] = [
-    "serve", "setup", "doctor", "config", "user", "hostkey", "session", "audit", "backup", "metrics", "update",
-    "version", "help", "cert",
+const COMMANDS: [&str; 15] = [
+    "serve", "setup", "doctor", "config", "user", "device", "hostkey", "session", "audit", "backup", "metrics",
+    "update", "version", "help", "cert",
 ];
 
 pub const HELP: &str = "\
@@ -50,6 +50,9 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge user reset-password NAME  print a token for a new password, good once and for an hour
   footbridge user reset-mfa NAME     take off a lost second factor
   footbridge user invite [--role administrator|user|command-only]   print an invitation's token
+
+  footbridge device list NAME        trusted devices and certificates of a user
+  footbridge device remove NAME ID   one of them is good no more; with the last of its kind, none is demanded any more
 
   footbridge hostkey list
   footbridge hostkey add FILE        pin host keys for everybody, from a known_hosts file ('-' is standard input)
@@ -124,6 +127,8 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["user", "role", name, role] => Order::UserRole { name: (*name).into(), role: role_of(role)? },
         ["user", "invite"] => Order::UserInvite { role: role_option(options)? },
         ["user", deed, name] if Deed::of(deed).is_some() => user_deed(name, deed)?,
+        ["device", "list", name] => Order::DeviceList { name: (*name).into() },
+        ["device", "remove", name, id] => Order::DeviceRemove { name: (*name).into(), id: identifier(id)? },
         ["hostkey", "list"] => Order::HostkeyList,
         ["hostkey", "add", file] => Order::HostkeyAdd { file: (*file).into() },
         ["hostkey", "remove", id] => Order::HostkeyRemove { id: identifier(id)? },
@@ -139,7 +144,7 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["backup", "restore", file] => return Ok(backup(Task::Restore(file.into()), options)),
         ["update", "back"] => return Ok(Command::Update(update::Task::Back)),
         ["update", file] => return update_to(file, options),
-        [noun @ ("update" | "user" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
+        [noun @ ("update" | "user" | "device" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
             return Err(format!("'{noun}' takes other words than these; see footbridge help"));
         }
         [word, ..] if COMMANDS.contains(word) => {

@@ -22,6 +22,7 @@ pub struct Config {
     pub certificate: Option<PathBuf>,
     pub private_key: Option<PathBuf>,
     pub update_key: Option<PathBuf>,
+    pub client_certificates: bool,
     pub trusted_proxies: Vec<String>,
     pub base_path: String,
     pub targets_allow: Vec<String>,
@@ -91,6 +92,12 @@ pub const KEYS: &[Key] = &[
         maybe(path),
         show_maybe_path
     ),
+    key!(
+        client_certificates,
+        "ask: browsers are asked for a certificate of their own, which users can register. off: they are not asked.",
+        asking,
+        show_asking
+    ),
     key!(base_path, "The path of the page behind a proxy, like /footbridge/.", base_path, show_text),
     key!(trusted_proxies, "Addresses (CIDR) whose X-Forwarded-For is believed.", list, show_list),
     key!(
@@ -144,6 +151,7 @@ impl Default for Config {
             certificate: None,
             private_key: None,
             update_key: None,
+            client_certificates: false,
             trusted_proxies: Vec::new(),
             base_path: "/".into(),
             targets_allow: Vec::new(),
@@ -354,6 +362,14 @@ fn base_path(text: &str) -> Result<String, String> {
     web::base_path(text).ok_or_else(|| format!("'{text}' is not a path like /footbridge/, with both slashes"))
 }
 
+fn asking(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "ask" => Ok(true),
+        _ => Err(format!("'{text}' is none of off, ask")),
+    }
+}
+
 fn binding(text: &str) -> Result<Binding, String> {
     match text {
         "off" => Ok(Binding::Off),
@@ -414,6 +430,10 @@ fn show_second_factor(value: &Policy) -> String {
         Policy::Optional => "optional",
         Policy::Required => "required",
     })
+}
+
+fn show_asking(value: &bool) -> String {
+    quoted(if *value { "ask" } else { "off" })
 }
 
 fn show_binding(value: &Binding) -> String {
@@ -478,6 +498,7 @@ mod tests {
             ("ring_kib = 1.5", "fits no key"),
             ("host_key_policy = 'never'", "ask, tofu, pinned"),
             ("second_factor = 'no'", "optional, required"),
+            ("client_certificates = 'yes'", "off, ask"),
             ("login_network = 'lan'", "off, subnet, ip"),
             ("log = 'loud'", "off, error"),
             ("data = ''", "path is needed"),

@@ -24,6 +24,7 @@ pub fn doctor(config: &Config) -> ExitCode {
         check_entropy(),
         check_space(&config.data),
         check_certificate(config),
+        check_client_certificates(config),
     ];
     let mut sick = false;
     for finding in &findings {
@@ -123,6 +124,19 @@ fn check_certificate(config: &Config) -> Finding {
             Err(error) => Bad(format!("certificate: {error}")),
         },
         _ => Well("certificate: the box makes and renews its own".into()),
+    }
+}
+
+/// Where a proxy stands in between there is nothing to see, and whoever demands a certificate is kept out.
+fn check_client_certificates(config: &Config) -> Finding {
+    match (config.client_certificates, config.trusted_proxies.is_empty()) {
+        (false, _) => {
+            Well("client certificates: browsers are not asked; an account that demands one cannot sign in".into())
+        }
+        (true, true) => Well("client certificates: browsers are asked".into()),
+        (true, false) => Odd("client certificates: browsers are asked, but those that come through trusted_proxies \
+                              cannot show one"
+            .into()),
     }
 }
 

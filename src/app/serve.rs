@@ -97,6 +97,7 @@ pub fn serve(config: &Config) -> Outcome {
         context: Arc::new(context),
         names: door.names(),
         proxies,
+        asks: config.client_certificates,
         hsts: config.certificate.is_some(),
         base: config.base_path.clone(),
     });
@@ -189,6 +190,7 @@ fn door_settings(config: &Config, inherited: Inherited) -> Result<door::Settings
         inherited,
         certificate: config.certificate.clone().zip(config.private_key.clone()),
         names: config.names.clone(),
+        asks: config.client_certificates,
         connections: config.connections,
         connections_per_address: config.connections_per_address,
         connections_anonymous: config.connections_anonymous,

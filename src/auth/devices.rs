@@ -11,7 +11,7 @@
 use super::limiter::{Counting, Key};
 use super::logins::{Login, Stage};
 use super::webauthn::Bytes;
-use super::{Auth, Refusal, SignedIn, Who, claim, token_fits, token_hash};
+use super::{Auth, Refusal, SignedIn, Who, certificates, claim, token_fits, token_hash};
 use crate::audit;
 use crate::clock::{Instant, Seconds};
 use crate::limits::{self, Counted};
@@ -331,6 +331,7 @@ impl Auth {
 /// Nothing of it is left: for who has lost them all, on the word of whoever holds the box.
 pub(super) fn forget_all(user: &mut User) {
     user.devices.clear();
+    certificates::forget_all(user);
     (user.device_required, user.device_code) = (false, None);
 }
 

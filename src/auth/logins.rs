@@ -74,6 +74,8 @@ pub struct Login {
     pending: Mutex<Option<(Secret, Instant)>>,
     /// The trusted device that this is (R1).
     device: Mutex<Option<Id>>,
+    /// The fingerprint that it is bound to (R2).
+    certificate: Mutex<Option<String>>,
     /// What an authenticator was asked, since when. One at a time, and for one answer.
     challenge: Mutex<Option<([u8; 32], Instant)>>,
     /// The hash of what stands for a code that a passkey has proven, and since when.
@@ -163,6 +165,14 @@ impl Login {
         *lock(&self.device) = device;
     }
 
+    pub fn certificate(&self) -> Option<String> {
+        lock(&self.certificate).clone()
+    }
+
+    pub(super) fn set_certificate(&self, fingerprint: Option<String>) {
+        *lock(&self.certificate) = fingerprint;
+    }
+
     /// B9: random, and this session's alone.
     pub(super) fn ask(&self, now: Instant) -> [u8; 32] {
         let challenge = random::bytes();
@@ -247,6 +257,7 @@ impl Logins {
             pending: Mutex::new(None),
             step_up: Mutex::new(None),
             device: Mutex::new(None),
+            certificate: Mutex::new(None),
             challenge: Mutex::new(None),
             proof: Mutex::new(None),
         });

@@ -4,6 +4,7 @@
 //! whoever it is) -> [`Lockout`] -> a session. Nobody is told which of these said no.
 
 mod cbor;
+mod certificates;
 mod claim;
 mod devices;
 mod factor;
@@ -49,6 +50,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tickets::Tickets;
 
+pub use certificates::{CertificateShown, Shown};
 pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
 pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
@@ -103,6 +105,7 @@ pub struct Settings {
 pub struct Who<'a> {
     pub peer: IpAddr,
     pub user_agent: &'a str,
+    pub shown: Shown<'a>,
     pub now: Now,
 }
 
@@ -127,6 +130,8 @@ pub enum Refusal {
     NameTaken,
     /// There is nothing to claim any more; or no such user.
     Gone,
+    /// Everything else was right, but the account demands a certificate; a sentence that says what was seen instead.
+    Certificate(&'static str),
     /// It cannot be done as things are; a sentence that says why.
     NotNow(&'static str),
     /// The log says more.
@@ -299,6 +304,8 @@ impl Auth {
             devices: Vec::new(),
             device_required: false,
             device_code: None,
+            certificates: Vec::new(),
+            certificate_required: false,
             recovery: Vec::new(),
             reset: None,
             notices: Vec::new(),
@@ -356,6 +363,9 @@ impl Auth {
         };
         self.table.forgive(admitted);
         self.forget_lock(user)?;
+        if let Some(fingerprint) = self.admit_certificate(user, who)? {
+            self.touch_certificate(user, &fingerprint, who.now.calendar)?;
+        }
         if let Some(id) = device {
             self.touch_device(user, id, who.now.calendar)?;
         }
@@ -503,6 +513,7 @@ impl Auth {
         device: Option<Id>,
         who: &Who<'_>,
     ) -> Result<SignedIn, Refusal> {
+        let bound = self.admit_certificate(user, who)?;
         let arrival = Arrival {
             user,
             stage,
@@ -513,8 +524,10 @@ impl Auth {
         };
         let (login, cookie) = self.logins.begin(&arrival, data_key);
         login.set_device(device);
+        login.set_certificate(bound.clone());
+        let holds = |now: &User| is_trusted(now, device) && certificates::is_registered(now, bound.as_deref());
         match self.store.user(user.id) {
-            Ok(Some(now)) if is_same_standing(user, &now) && is_trusted(&now, device) => Ok(SignedIn { login, cookie }),
+            Ok(Some(now)) if is_same_standing(user, &now) && holds(&now) => Ok(SignedIn { login, cookie }),
             changed => {
                 self.logins.end_where(|other| other.id == login.id);
                 changed?;
@@ -533,15 +546,17 @@ impl Auth {
 
     // ---- signed in ----
 
-    /// A sign-in of any [`Stage`], if its cookie is shown from where it is good (C4). It lives on where it is not: its owner may
+    /// A sign-in of any [`Stage`], if its cookie is shown from where it is good (C4), and with its certificate (R2). It lives on where it is not: its owner may
     /// still be there, and who has stolen the cookie shall not even end it.
-    pub fn find_any(&self, cookie: &str, peer: IpAddr, now: &Now) -> Option<Arc<Login>> {
+    pub fn find_any(&self, cookie: &str, peer: IpAddr, shown: Shown<'_>, now: &Now) -> Option<Arc<Login>> {
         let login = self.logins.find(cookie, now.since_boot)?;
-        if self.binding.holds(login.peer, peer) {
-            return Some(login);
-        }
+        let event = match (self.binding.holds(login.peer, peer), certificates::holds(&login, shown)) {
+            (true, true) => return Some(login),
+            (false, _) => "signin.strayed",
+            (true, false) => "certificate.refused",
+        };
         if login.has_strayed() {
-            audit::note("signin.strayed", &[("user", &login.name), ("peer", &peer.to_string())]);
+            audit::note(event, &[("user", &login.name), ("peer", &peer.to_string())]);
         }
         None
     }

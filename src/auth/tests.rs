@@ -43,7 +43,12 @@ fn fresh(settings: Settings) -> Box_ {
 /// The clock stands still, so that no test meets the end of a time step.
 fn who() -> Who<'static> {
     static NOW: OnceLock<Now> = OnceLock::new();
-    Who { peer: IpAddr::from([10, 0, 0, 1]), user_agent: "test", now: *NOW.get_or_init(clock::now) }
+    Who {
+        peer: IpAddr::from([10, 0, 0, 1]),
+        user_agent: "test",
+        shown: Shown::NotAsked,
+        now: *NOW.get_or_init(clock::now),
+    }
 }
 
 fn later(seconds: u64) -> Who<'static> {
@@ -59,7 +64,7 @@ fn add(auth: &Auth, name: &str) -> User {
 
 /// A whole sign-in.
 fn find(auth: &Auth, cookie: &str, now: &Now) -> Option<Arc<Login>> {
-    auth.find_any(cookie, who().peer, now).filter(|login| login.stage() == Stage::Full)
+    auth.find_any(cookie, who().peer, Shown::NotAsked, now).filter(|login| login.stage() == Stage::Full)
 }
 
 fn is_failed<T>(outcome: Result<T, Refusal>) -> bool {

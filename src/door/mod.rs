@@ -4,6 +4,7 @@
 
 mod admission;
 mod certificates;
+mod client_certificates;
 mod own_names;
 mod probe;
 mod redirect;
@@ -17,6 +18,7 @@ pub use probe::probe;
 
 use admission::{Admission, Limits, Place};
 use certificates::OwnCertificates;
+use client_certificates::ByFingerprint;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustls::crypto;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Names for the box's own certificate, besides those it has.
     pub names: Vec<String>,
+    /// Are browsers asked for certificates of their own?
+    pub asks: bool,
     pub connections: usize,
     pub connections_per_address: usize,
     pub connections_anonymous: usize,
@@ -130,7 +134,7 @@ impl Door {
             redirector,
             names,
             source,
-            tls: Arc::new(tls_config(certificate.clone())?),
+            tls: Arc::new(tls_config(certificate.clone(), settings.asks)?),
             certificate,
             renewal_failed: Mutex::new(None),
             admission: Admission::new(Limits {
@@ -330,12 +334,17 @@ fn accept(listener: &TcpListener) -> Option<TcpStream> {
     }
 }
 
-fn tls_config(certificate: Arc<Certificate>) -> Result<ServerConfig, String> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+fn tls_config(certificate: Arc<Certificate>, asks: bool) -> Result<ServerConfig, String> {
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(certificate);
+        .map_err(|error| error.to_string())?;
+    // Who is not asked is not bothered: a browser that has a certificate would ask its user about it.
+    let config = match asks {
+        true => config.with_client_cert_verifier(Arc::new(ByFingerprint { provider })),
+        false => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Without a ticket, Nagle and delayed ACKs were seen to add 45 ms to the first answer; with more than one, memory.
     config.send_tls13_tickets = 1;

@@ -14,6 +14,7 @@ fn settings(dir: &TempDir) -> Settings {
         names: vec!["Box.example".into()],
         connections: 3,
         connections_per_address: 3,
+        asks: false,
         connections_anonymous: 3,
         proxies: Proxies::default(),
         data_dir: dir.path().into(),

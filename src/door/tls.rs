@@ -1,6 +1,7 @@
 //! A browser's connection: TLS over TCP, never blocking, as a [`Wire`].
 
 use super::admission::Place;
+use super::client_certificates;
 use crate::limits;
 use crate::wire::{self, Wire};
 use rustls::ServerConnection;
@@ -14,6 +15,7 @@ pub struct Tls {
     tls: ServerConnection,
     peer: IpAddr,
     place: Place,
+    certificate: Option<String>,
 }
 
 /// Who speaks plain HTTP to this port gets a word, not a riddle.
@@ -28,7 +30,7 @@ impl Tls {
         let peer = stream.peer_addr()?.ip().to_canonical();
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        let mut wire = Tls { stream, tls, peer, place };
+        let mut wire = Tls { stream, tls, peer, place, certificate: None };
         let until = Instant::now() + patience;
         wire.turn_away_plain_http(until)?;
         while wire.tls.is_handshaking() || wire.tls.wants_write() {
@@ -41,6 +43,7 @@ impl Tls {
                 other => other?,
             }
         }
+        wire.certificate = client_certificates::shown(&wire.tls);
         Ok(wire)
     }
 
@@ -137,6 +140,10 @@ impl Wire for Tls {
 
     fn peer(&self) -> IpAddr {
         self.peer
+    }
+
+    fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     fn owes(&self) -> bool {

@@ -12,7 +12,9 @@ mod snapshot;
 mod table;
 mod users;
 
-pub use records::{Credential, CredentialKind, Device, Host, Invite, KnownHostKey, Passkey, Reset, Role, User};
+pub use records::{
+    Certificate, Credential, CredentialKind, Device, Host, Invite, KnownHostKey, Passkey, Reset, Role, User,
+};
 pub use snapshot::{Contents, Snapshot};
 
 use crate::secret::Key32;

@@ -49,6 +49,11 @@ pub struct User {
     /// A code that lets another device in.
     #[serde(default)]
     pub device_code: Option<Reset>,
+    /// Certificates of browsers (R2), and whether there must be one.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub certificate_required: bool,
     /// Hashes of recovery codes not used yet.
     #[serde(default)]
     pub recovery: Vec<String>,
@@ -84,6 +89,17 @@ pub struct Device {
     pub label: String,
     /// The public key (P-256, 4 | x | y), base64url.
     pub key: String,
+    pub created: Seconds,
+    pub last_used: Option<Seconds>,
+}
+
+/// A browser's TLS certificate. Not sealed: it is looked at before the password is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    pub id: Id,
+    pub label: String,
+    /// SHA-256 of its DER, hexadecimal.
+    pub fingerprint: String,
     pub created: Seconds,
     pub last_used: Option<Seconds>,
 }

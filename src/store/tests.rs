@@ -32,6 +32,8 @@ fn user(name: &str) -> User {
         devices: Vec::new(),
         device_required: false,
         device_code: None,
+        certificates: Vec::new(),
+        certificate_required: false,
         recovery: Vec::new(),
         reset: None,
         notices: Vec::new(),

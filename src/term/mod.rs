@@ -340,6 +340,9 @@ mod tests {
             self.0.as_fd()
         }
 
+        fn certificate(&self) -> Option<&str> {
+            None
+        }
         fn peer(&self) -> IpAddr {
             [127, 0, 0, 1].into()
         }

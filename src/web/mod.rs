@@ -13,6 +13,7 @@ pub use guard::base_path;
 pub use proxies::Proxies;
 
 use crate::api::{self, Context, Method, Problem, ROUTES, Route, Then};
+use crate::auth::Shown;
 use crate::auth::logins::{Login, Stage};
 use crate::bridge::Begin;
 use crate::bridge::Viewer;
@@ -33,6 +34,8 @@ pub struct Site {
     /// Host names the box answers to (J3), in lower case.
     pub names: Vec<String>,
     pub proxies: Proxies,
+    /// Are browsers asked for certificates of their own (R2)?
+    pub asks: bool,
     /// Only with a certificate of the owner's (I4): with our own, a browser could never be talked out of it.
     pub hsts: bool,
     /// Where the page lives behind a proxy (J2), with its slashes.
@@ -244,10 +247,22 @@ impl Connection<'_> {
         }
     }
 
+    /// A proxy's own certificate says nothing about who is behind it.
+    fn shown<'c>(&self, certificate: Option<&'c str>) -> Shown<'c> {
+        match certificate {
+            _ if !self.site.asks => Shown::NotAsked,
+            _ if self.site.proxies.trusts(self.wire.peer()) => Shown::Proxied,
+            Some(fingerprint) => Shown::This(fingerprint),
+            None => Shown::Nothing,
+        }
+    }
+
     fn take(&mut self, head: &Head, route: &'static Route, id: Option<&str>, now: Now) -> io::Result<Outcome> {
         let cookie = guard::cookie(&head.cookie, &self.site.base);
         let peer = self.site.proxies.client(self.wire.peer(), &head.forwarded_for);
-        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, &now));
+        let certificate = self.wire.certificate().map(str::to_owned);
+        let shown = self.shown(certificate.as_deref());
+        let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, shown, &now));
         let stale_cookie =
             login.is_none() && head.cookie.contains(&format!("{}=", guard::cookie_name(&self.site.base)));
         if let Some(login) = &login {
@@ -287,6 +302,7 @@ impl Connection<'_> {
             login,
             stale_cookie,
             peer,
+            shown,
             user_agent: &head.user_agent,
             now,
         };

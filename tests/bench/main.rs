@@ -163,7 +163,7 @@ fn start(table: &mut Table) {
             footbridge.kill();
             let begun = Instant::now();
             footbridge.start_again();
-            world::tls::connect(footbridge.address(), footbridge.fingerprint()).unwrap();
+            world::tls::connect(footbridge.address(), world::tls::config(footbridge.fingerprint())).unwrap();
             begun.elapsed().as_secs_f64() * 1e3
         })
         .collect();

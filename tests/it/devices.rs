@@ -24,6 +24,10 @@ impl Device {
         Device { key, id: String::new() }
     }
 
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     fn sign(&self, purpose: &str, browser: &Browser, challenge: &str) -> String {
         let host = browser.origin().replace("https://", "");
         let text = format!("footbridge device v1\n{purpose}\n{host}\n{challenge}");

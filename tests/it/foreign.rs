@@ -3,11 +3,12 @@
 //! Nothing here names a route. They come from the program's table, bodies from docs/openapi.json, ids from the lists of whoever owns
 //! them; so a new route is tried as soon as it is there, and fails here if nobody has anything for it to hide.
 
+use crate::certificates::registered_by;
 use crate::devices::trusted_by;
 use crate::passkeys::give_one;
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::proxy::closed_port;
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, claimed, claimed_with};
 use footbridge::api::{Access, Method, ROUTES, Route};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ fn fill(user: &mut Browser, password: &str) {
     user.add_host(&target);
     user.add_password("the password of a router");
     trusted_by(user, password);
+    registered_by(user, password);
     give_one(user);
 }
 
@@ -176,7 +178,7 @@ fn everything(user: &mut Browser) -> BTreeMap<&'static str, String> {
 
 #[test]
 fn foreign_ids_look_like_missing_ones_on_every_route() {
-    let (mut box_, mut ada) = claimed();
+    let (mut box_, mut ada) = claimed_with(&[("FOOTBRIDGE_CLIENT_CERTIFICATES", "ask")]);
     box_.add_user(EVE.0, EVE.1);
     let mut eve = box_.browser();
     eve.sign_in(EVE);

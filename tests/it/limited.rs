@@ -108,7 +108,8 @@ fn a_guess(route: &Route) -> Value {
             json!({"label": "x", "public_key": "AA", "challenge": "x", "signature": "AA", "proof": "000000"})
         }
         "/api/device/code" => json!({"proof": "000000"}),
-        "/api/device/demand" => json!({"required": false, "proof": "000000"}),
+        "/api/certificates" => json!({"label": "x", "proof": "000000"}),
+        "/api/device/demand" | "/api/certificate/demand" => json!({"required": false, "proof": "000000"}),
         path if path.starts_with("/api/factor/") => json!({"code": "000000"}),
         path => panic!("{path} is counted as a sign-in: which guess fails on it?"),
     }

@@ -9,6 +9,7 @@
 mod audit_log;
 mod audit_sessions;
 mod backup;
+mod certificates;
 mod claim;
 mod cli;
 mod client;

@@ -46,7 +46,7 @@ fn before_its_factor_a_sign_in_is_good_for_nothing_else() {
     assert_eq!(half.login.stage(), Stage::Enrol);
     assert!(
         find(&auth, &half.cookie, &who().now).is_none()
-            && auth.find_any(&half.cookie, who().peer, &who().now).is_some()
+            && auth.find_any(&half.cookie, who().peer, Shown::NotAsked, &who().now).is_some()
     );
     assert!(half.login.data_key(|_| ()).is_none());
     assert!(auth.issue_ticket(&half.login, Id::random(), who().now.since_boot).is_none());
@@ -58,7 +58,10 @@ fn before_its_factor_a_sign_in_is_good_for_nothing_else() {
     let whole = enrolled.signed_in;
     assert!(whole.login.stage() == Stage::Full && whole.cookie != half.cookie && whole.login.id != half.login.id);
     assert!(find(&auth, &whole.cookie, &who().now).is_some() && whole.login.data_key(|_| ()).is_some());
-    assert!(auth.find_any(&half.cookie, who().peer, &who().now).is_none(), "the half session is over (C5)");
+    assert!(
+        auth.find_any(&half.cookie, who().peer, Shown::NotAsked, &who().now).is_none(),
+        "the half session is over (C5)"
+    );
 }
 
 #[test]
@@ -237,7 +240,10 @@ fn after_a_jump_of_a_year_and_back_a_recovery_code_leads_on() {
     let (phone, enrolled) = ada(&auth);
     let ahead = with_calendar(&later(60), YEAR);
     let whole = auth.verify_factor(&sign_in(&auth, &ahead), &phone.code(&ahead), &ahead).unwrap();
-    assert!(auth.find_any(&whole.cookie, who().peer, &later(61).now).is_some(), "a sign-in does not notice the jump");
+    assert!(
+        auth.find_any(&whole.cookie, who().peer, Shown::NotAsked, &later(61).now).is_some(),
+        "a sign-in does not notice the jump"
+    );
     let half = sign_in(&auth, &later(90));
     assert!(is_failed(auth.verify_factor(&half, &phone.code(&later(90)), &later(90))));
     let code = enrolled.recovery_codes[0].as_str().into();
@@ -257,9 +263,9 @@ fn sessions_and_locks_do_not_look_at_the_calendar() {
     let in_1970 = 100 - who().now.calendar;
     for shift in [0, YEAR, -YEAR, in_1970] {
         let soon = with_calendar(&later(29 * 60), shift);
-        assert!(auth.find_any(&started.cookie, soon.peer, &soon.now).is_some(), "{shift}");
+        assert!(auth.find_any(&started.cookie, soon.peer, Shown::NotAsked, &soon.now).is_some(), "{shift}");
         let idle = with_calendar(&later(30 * 60), shift);
-        assert!(auth.find_any(&started.cookie, idle.peer, &idle.now).is_none(), "{shift}");
+        assert!(auth.find_any(&started.cookie, idle.peer, Shown::NotAsked, &idle.now).is_none(), "{shift}");
         let locked = with_calendar(&later(15 * 60 - 1), shift);
         assert!(auth.is_locked(user.id, &locked.now), "{shift}");
         assert!(is_failed(auth.sign_in("ada", &GOOD.into(), &locked)), "{shift}");

@@ -14,7 +14,8 @@ fn signed_in(auth: &Auth, name: &str) -> SignedIn {
 }
 
 fn is_over(auth: &Auth, signed_in: &SignedIn) -> bool {
-    auth.find_any(&signed_in.cookie, who().peer, &who().now).is_none() && signed_in.login.data_key(|_| ()).is_none()
+    auth.find_any(&signed_in.cookie, who().peer, Shown::NotAsked, &who().now).is_none()
+        && signed_in.login.data_key(|_| ()).is_none()
 }
 
 fn is_last<T>(outcome: Result<T, Refusal>) -> bool {

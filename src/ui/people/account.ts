@@ -10,7 +10,7 @@ import type { State } from '../base/types';
 import { agoText, copyBox, countText, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
 import { sent } from '../start/keys';
-import { type AuditEvent, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
+import { type AuditEvent, type Certificates, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
 import { deviceName } from './device';
 import { hindrance, makePasskey } from './passkey';
 import { codeField, fetched, isCode, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
@@ -29,12 +29,14 @@ async function show(name: string, role: string): Promise<void> {
     factor.refresh();
     passkeys.refresh();
     devices.refresh();
+    certificates.refresh();
     logins.refresh();
     activity.refresh();
   };
   const factor = fetched(box.factor, (one) => factorCard(one, name, again));
   const passkeys = fetched(box.passkeys, (all) => passkeyList(all, name, again));
   const devices = fetched(box.devices, (all) => deviceList(all, name, again));
+  const certificates = fetched(box.certificates, (all) => certificateList(all, again));
   const activity = fetched(box.activity, activityList);
   const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword().then(again) } }, icon('lock'), t('people.password.change'));
   const body = h(
@@ -45,6 +47,7 @@ async function show(name: string, role: string): Promise<void> {
     section('people.factor', factor.root),
     section('people.passkeys', passkeys.root),
     section('people.devices', devices.root),
+    section('people.certificates', certificates.root),
     section('people.logins', logins.root),
     section('people.activity', activity.root),
   );
@@ -210,6 +213,61 @@ async function letIn(): Promise<void> {
 async function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
   if (!(await confirmDanger({ title: t('people.device.remove', { label: one.label }), text: t('people.device.remove.text'), action: t('start.delete') }))) return false;
   await orToast(() => box.removeDevice(one.id));
+  return true;
+}
+
+// ---- certificates ----
+
+function certificateList(all: Certificates, again: () => void): HTMLElement {
+  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => void (await run())).then(again) } }, t(key));
+  const bound = all.certificates.some((one) => one.current);
+  const known = all.certificates.some((one) => one.fingerprint === all.shown);
+  const rows = all.certificates.map((one) =>
+    h(
+      'li',
+      { class: 'list-row key-row' },
+      h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('lock')),
+      h('div', { class: 'row-text' }, h('div', { class: 'row-title', title: one.fingerprint }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, `SHA-256 ${one.fingerprint.slice(0, 16)}…`), h('span', {}, one.last_used === null ? t('people.passkey.unused') : t('people.logins.used', { ago: agoText(one.last_used) })))),
+      iconButton('trash', t('people.certificate.remove', { label: one.label }), () => void removeCertificate(one).then((done) => done && again())),
+    ),
+  );
+  return h(
+    'div',
+    { class: 'factor' },
+    rows.length === 0 ? null : h('ul', { class: 'rows' }, ...rows),
+    h('p', { class: 'hint' }, t(`people.certificate.seen.${all.seen}`)),
+    all.required ? h('p', { class: 'hint' }, t('people.certificate.demanded')) : null,
+    h(
+      'div',
+      { class: 'toolbar' },
+      all.seen === 'shown' && !known ? button('people.certificate.register', registerCertificate) : null,
+      all.seen !== 'off' ? button('people.certificate.other', registerOther) : null,
+      bound && !all.required ? button('people.certificate.demand', () => demandCertificate(true)) : null,
+      all.required ? button('people.certificate.release', () => demandCertificate(false)) : null,
+    ),
+  );
+}
+
+function registerCertificate(): Promise<unknown> {
+  return withProof(t('people.certificate.register'), t('people.certificate.register.text'), t('people.device.do'), false, (proof) => box.registerCertificate(deviceName(navigator.userAgent), proof));
+}
+
+/** Of a browser that cannot come in before it is registered. */
+function registerOther(): Promise<unknown> {
+  const label = field({ label: t('people.passkey.label'), name: 'label', required: true, autocomplete: 'off' });
+  const fingerprint = field({ label: t('people.certificate.fingerprint'), name: 'fingerprint', required: true, autocomplete: 'off', hint: t('people.certificate.fingerprint.hint') });
+  const deed = (proof: string): Promise<unknown> => box.registerCertificate(label.value.trim(), proof, fingerprint.value);
+  return withProof(t('people.certificate.other'), t('people.certificate.other.text'), t('people.device.do'), false, deed, h('div', {}, label.root, fingerprint.root));
+}
+
+function demandCertificate(required: boolean): Promise<unknown> {
+  const key = required ? 'people.certificate.demand' : 'people.certificate.release';
+  return withProof(t(key), t(`${key}.text`), t('people.device.do'), false, (proof) => box.demandCertificate(required, proof));
+}
+
+async function removeCertificate(one: Certificates['certificates'][number]): Promise<boolean> {
+  if (!(await confirmDanger({ title: t('people.certificate.remove', { label: one.label }), text: t('people.certificate.remove.text'), action: t('start.delete') }))) return false;
+  await orToast(() => box.removeCertificate(one.id));
   return true;
 }
 

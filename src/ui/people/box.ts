@@ -39,6 +39,14 @@ export interface Devices {
   devices: { id: string; label: string; created: number; last_used: number | null; current: boolean }[];
 }
 
+export interface Certificates {
+  required: boolean;
+  /** What the box sees of this connection: it does not ask, a proxy stands between, none was shown, or one was. */
+  seen: 'off' | 'proxy' | 'none' | 'shown';
+  shown: string | null;
+  certificates: { id: string; label: string; fingerprint: string; created: number; last_used: number | null; current: boolean }[];
+}
+
 export interface PasskeyWish {
   challenge: string;
   rp_id: string;
@@ -126,6 +134,10 @@ export const box = {
   deviceCode: (proof: string): Promise<{ code: string; expires: number }> => api.post('/api/device/code', { proof }),
   demandDevice: (required: boolean, proof: string): Promise<void> => api.put('/api/device/demand', { required, proof }),
   removeDevice: (id: string): Promise<void> => api.del(`/api/devices/${id}`),
+  certificates: (): Promise<Certificates> => api.get('/api/certificates'),
+  registerCertificate: (label: string, proof: string, fingerprint?: string): Promise<{ id: string }> => api.post('/api/certificates', { label, proof, fingerprint }),
+  demandCertificate: (required: boolean, proof: string): Promise<void> => api.put('/api/certificate/demand', { required, proof }),
+  removeCertificate: (id: string): Promise<void> => api.del(`/api/certificates/${id}`),
   wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
   addPasskey: (label: string, made: PasskeyMade): Promise<{ id: string; recovery_codes?: string[] }> => api.post('/api/passkeys', { label, ...made }),
   passkeys: async (): Promise<Passkey[]> => (await api.get<{ passkeys: Passkey[] }>('/api/passkeys')).passkeys,

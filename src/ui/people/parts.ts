@@ -138,11 +138,11 @@ export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () =
 }
 
 /** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */
-export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>): Promise<{ done: T } | null> {
+export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>, more: HTMLElement | null = null): Promise<{ done: T } | null> {
   const factor = await box.factor();
   const { enrolled } = factor;
   const proof = enrolled ? proofField(factor) : passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
-  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), proof.root);
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), more, proof.root);
   let done: { done: T } | null = null;
   const submit = async (): Promise<boolean> => {
     proof.setError(proof.value.trim() === '' ? t(enrolled ? 'people.code.bad' : 'start.signin.password.empty') : null);

@@ -47,13 +47,14 @@ async function submit(form: HTMLFormElement, name: Field, password: Field, butto
     done(await busy(button, send));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showProblem(form, error.code === 'sign_in_failed' ? explained(error) : error);
+    showProblem(form, explained(error));
     if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
     else (password.input as HTMLInputElement).select();
   }
 }
 
-/** Nobody is told which of the two was wrong; in the page's language where the box speaks only English. */
+/** In the page's language where the box speaks only English. Nobody is told which of name and password was wrong. */
 function explained(error: ApiError): ApiError {
-  return new ApiError(error.status, error.code, t('start.signin.failed'), t('start.signin.failed.remedy'));
+  const key = { sign_in_failed: 'start.signin.failed', certificate_needed: 'start.signin.certificate' }[error.code];
+  return key === undefined ? error : new ApiError(error.status, error.code, t(key), t(`${key}.remedy`));
 }

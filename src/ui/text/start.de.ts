@@ -131,6 +131,8 @@ const start: Record<keyof typeof en, string> = {
   'start.signin.password': 'Passwort',
   'start.signin.password.empty': 'Gib dein Passwort ein.',
   'start.signin.submit': 'Anmelden',
+  'start.signin.certificate': 'Dieses Konto öffnet sich nur mit seinem Zertifikat, und diese Verbindung hat es nicht gezeigt.',
+  'start.signin.certificate.remedy': 'Nimm einen Browser, der es hat, und öffne die Box direkt, nicht über einen Proxy. Wer an die Box herankommt, kann es mit footbridge device remove aufheben.',
   'start.signin.failed': 'Name und Passwort passen nicht zusammen.',
   'start.signin.failed.remedy': 'Prüfe beides und die Feststelltaste. Ein Administrator kann dein Passwort auf der Box zurücksetzen.',
   'start.wait.button': 'Wieder möglich in {seconds} s',

@@ -129,6 +129,8 @@ const start = {
   'start.signin.password': 'Password',
   'start.signin.password.empty': 'Enter your password.',
   'start.signin.submit': 'Sign in',
+  'start.signin.certificate': 'This account opens only with its certificate, and this connection has not shown it.',
+  'start.signin.certificate.remedy': 'Use a browser that has it, and open the box directly, not through a proxy. Whoever holds the box can lift it with footbridge device remove.',
   'start.signin.failed': 'That name and password do not fit.',
   'start.signin.failed.remedy': 'Check both, and Caps Lock. An administrator can reset your password on the box.',
   'start.wait.button': 'Try again in {seconds} s',

@@ -2,10 +2,11 @@
 
 use super::patience::PATIENCE;
 use super::terminal::Terminal;
-use super::tls::{self, Tls};
+use super::tls::{self, Identity, Tls};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub struct Browser {
@@ -16,6 +17,8 @@ pub struct Browser {
     /// `name=value`, as it is sent back.
     pub cookie: Option<String>,
     pub csrf: Option<String>,
+    /// The certificate that it shows to whoever asks. See [`Browser::show`].
+    pub identity: Option<Arc<Identity>>,
     connection: Option<Tls>,
 }
 
@@ -28,6 +31,7 @@ impl Clone for Browser {
             name: self.name.clone(),
             cookie: self.cookie.clone(),
             csrf: self.csrf.clone(),
+            identity: self.identity.clone(),
             connection: None,
         }
     }
@@ -74,7 +78,8 @@ pub struct Target<'a> {
 
 impl Browser {
     pub fn new(address: SocketAddr, fingerprint: &str) -> Browser {
-        Browser { address, fingerprint: fingerprint.into(), name: None, cookie: None, csrf: None, connection: None }
+        let fingerprint = fingerprint.into();
+        Browser { address, fingerprint, name: None, cookie: None, csrf: None, identity: None, connection: None }
     }
 
     pub fn origin(&self) -> String {
@@ -83,6 +88,20 @@ impl Browser {
 
     fn host(&self) -> String {
         self.name.as_ref().map_or(self.address.to_string(), |name| format!("{name}:{}", self.address.port()))
+    }
+
+    /// Closes the browser and shows this certificate from now on, or none.
+    pub fn show(&mut self, identity: Option<&Arc<Identity>>) {
+        self.identity = identity.cloned();
+        self.connection = None;
+    }
+
+    pub fn connect(&self) -> std::io::Result<Tls> {
+        let config = match &self.identity {
+            Some(identity) => tls::config_as(&self.fingerprint, identity),
+            None => tls::config(&self.fingerprint),
+        };
+        tls::connect(self.address, config)
     }
 
     // ---- requests ----
@@ -140,7 +159,7 @@ impl Browser {
             ("Content-Type", "application/json".into()),
         ];
         let headers = headers.map(|(name, value)| (name.to_string(), value));
-        let mut stream = tls::connect(self.address, &self.fingerprint)?;
+        let mut stream = self.connect()?;
         stream.write_all(&head("POST", path, &headers, Some(&body)))?;
         stream.flush()?;
         read_reply(&mut stream, false)
@@ -155,7 +174,7 @@ impl Browser {
             self.keep(open, &reply);
             return reply;
         }
-        let mut fresh = tls::connect(self.address, &self.fingerprint).unwrap();
+        let mut fresh = self.connect().unwrap();
         // A server that refuses early may close while we still write: what it said is what counts.
         let _ = fresh.write_all(bytes).and_then(|()| fresh.flush());
         let reply = read_reply(&mut fresh, is_head).unwrap_or_else(|error| panic!("no answer: {error}"));
@@ -261,7 +280,7 @@ impl Browser {
             ("Sec-WebSocket-Key".into(), "dGhlIHNhbXBsZSBub25jZQ==".into()),
         ];
         all.extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
-        let mut stream = tls::connect(self.address, &self.fingerprint).unwrap();
+        let mut stream = self.connect().unwrap();
         stream.write_all(&head("GET", path, &all, None)).unwrap();
         stream.flush().unwrap();
         let reply = read_reply(&mut stream, false).unwrap();

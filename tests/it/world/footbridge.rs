@@ -131,6 +131,12 @@ impl Footbridge {
         self.live_again(true);
     }
 
+    /// For the next life.
+    pub fn set(&mut self, (key, value): (&str, &str)) {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.into(), value.into()));
+    }
+
     fn live_again(&mut self, with_code: bool) {
         let (child, announced) = serve(self.folder.path(), program(self.folder.path(), &self.settings), with_code);
         self.child = child;

@@ -35,7 +35,7 @@ fn tls_over(stream: TcpStream, fingerprint: &str) -> Tls {
 
 /// A connection of its own, with these bytes written.
 pub fn say(browser: &Browser, bytes: &[u8]) -> Tls {
-    let mut stream = tls::connect(browser.address, &browser.fingerprint).unwrap();
+    let mut stream = browser.connect().unwrap();
     // A server that refuses early may close while we still write: what it said is what counts.
     let _ = stream.write_all(bytes).and_then(|()| stream.flush());
     stream

@@ -1,11 +1,13 @@
 //! A TLS client that believes exactly one certificate: the one whose fingerprint was printed on the console.
 
 use super::patience::PATIENCE;
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme,
+    StreamOwned, SupportedProtocolVersion,
 };
 use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
@@ -13,17 +15,50 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A certificate of a browser's own, and its key.
+#[derive(Debug)]
+pub struct Identity {
+    pub certificate: CertificateDer<'static>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Signed by itself, as a person makes one.
+    pub fn fresh(name: &str) -> Arc<Identity> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        Identity::of(&key, &params)
+    }
+
+    /// Longer than any that a person has.
+    pub fn long() -> Arc<Identity> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = (0..300).map(|number| format!("name-{number}-of-this-browser.example")).collect();
+        Identity::of(&key, &rcgen::CertificateParams::new(names).unwrap())
+    }
+
+    fn of(key: &rcgen::KeyPair, params: &rcgen::CertificateParams) -> Arc<Identity> {
+        let certificate = params.self_signed(key).unwrap().der().clone();
+        Arc::new(Identity { certificate, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() })
+    }
+
+    pub fn fingerprint(&self) -> String {
+        hex(&Sha256::digest(&self.certificate))
+    }
+}
+
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// Reads give up this often, so that their callers can look at the clock.
 const TICK: Duration = Duration::from_millis(200);
 
-pub fn connect(address: SocketAddr, fingerprint: &str) -> std::io::Result<Tls> {
+pub fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Tls> {
     let socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(TICK))?;
     let name = ServerName::IpAddress(address.ip().into());
-    let session = ClientConnection::new(config(fingerprint), name).unwrap();
+    let session = ClientConnection::new(config, name).unwrap();
     let mut tls = StreamOwned::new(session, socket);
     shake_hands(&mut tls)?;
     Ok(tls)
@@ -43,15 +78,26 @@ pub fn shake_hands(tls: &mut Tls) -> std::io::Result<()> {
 }
 
 pub fn config(fingerprint: &str) -> Arc<ClientConfig> {
+    Arc::new(pinned(fingerprint, rustls::ALL_VERSIONS).with_no_client_auth())
+}
+
+/// The same, with this certificate for whoever asks.
+pub fn config_as(fingerprint: &str, me: &Identity) -> Arc<ClientConfig> {
+    let chain = vec![me.certificate.clone()];
+    Arc::new(pinned(fingerprint, rustls::ALL_VERSIONS).with_client_auth_cert(chain, me.key.clone_key()).unwrap())
+}
+
+pub fn pinned(
+    fingerprint: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(ring::default_provider());
     let pinned = Arc::new(Pinned { fingerprint: fingerprint.into(), provider: provider.clone() });
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(pinned)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 #[derive(Debug)]
