@@ -84,7 +84,7 @@ class Box:
         self.qemu = subprocess.Popen(
             ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "1", "-m", "256", "-bios", UBOOT]
             + ["-drive", f"if=none,file={self.disk},format=raw,id=card", "-device", "virtio-blk-pci,drive=card"]
-            + ["-netdev", f"user,id=net,{forward}", "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci"]
+            + ["-netdev", f"user,id=net,{forward}", "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"]
             + ["-serial", f"file:{self.console_file}", "-display", "none", "-monitor", "none"]
             + ["-qmp", f"unix:{self.monitor},server=on,wait=off"],
             stdin=subprocess.DEVNULL,

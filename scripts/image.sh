@@ -161,6 +161,7 @@ root_image() {
     ln -s /etc/rc/logs "$tree/bin/logs"
     add_tools "$tree"
     radio "$tree"
+    board_root "$tree"
     # shellcheck disable=SC2086
     modules "$tree" $modules_early $modules_later
     install -m 755 "$binary" "$tree/bin/footbridge"
@@ -206,6 +207,7 @@ TABLE
 }
 
 for board in "$@"; do
+    board_root() { :; }
     kernel_file=kernel wifi='' wifi_firmware='' more_tools=''
     . "firmware-image/boards/$board"
     say "image for $board"
