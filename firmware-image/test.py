@@ -307,7 +307,7 @@ def terminal(disk, work):
         with Box(disk) as box:
             box.wait_for_page()
             client = Footbridge(f"https://127.0.0.1:{box.https}", fingerprint=box.fingerprint())
-            client.sign_in("ada", PASSWORD)
+            client.sign_in("ada", PASSWORD, box.one_time_code)
             # The box makes the key itself; its private half never leaves it.
             key = client.generate_key("made in the image")
             with open(f"{server}/authorized_keys", "w", encoding="utf-8") as file:
