@@ -5,7 +5,7 @@
 #   sector 1      which slot is good       p2  squashfs, slot A      p3  squashfs, slot B (empty at first)
 #                                          p4  ext4   data, made and stretched at the first start
 . "$(dirname "$0")/lib.sh"
-packages debian-archive-keyring squashfs-tools mtools dosfstools fdisk kmod cpio xz-utils gzip dpkg
+packages debian-archive-keyring squashfs-tools mtools dosfstools fdisk kmod cpio xz-utils gzip dpkg binutils
 out=${DIST_OUT:-$root/dist}
 profile=${DIST_PROFILE:-release}
 [ $# -gt 0 ] || set -- virt
@@ -77,20 +77,60 @@ busybox() {
     for applet in $applets; do ln -s busybox "$1/bin/$applet"; done
 }
 
-# The tools that busybox does not have, with the few libraries they need.
-ext4_tools() {
-    for tool in e2fsck mke2fs resize2fs; do install -D -m 755 "$(unpacked e2fsprogs)/sbin/$tool" "$1/bin/$tool"; done
-    for package in libc6 libext2fs2 libcom-err2 libblkid1 libuuid1; do
-        find "$(unpacked "$package")" \( -name 'ld-linux*.so.*' -o -name 'libc.so.6' -o -name 'libext2fs.so.*' -o -name 'libe2p.so.*' \
-            -o -name 'libcom_err.so.*' -o -name 'libblkid.so.*' -o -name 'libuuid.so.*' -o -name 'libpthread.so.0' \)
-    done | while read -r file; do
-        mkdir -p "$1/lib"
-        # Followed, not copied as links: the name that is asked for is the one that is needed.
-        cp -L "$file" "$1/lib/$(basename "$file")"
+# What busybox does not have: ext4 tools and the rescue shell's server everywhere, wpa_supplicant where the kernel knows a radio. PACKAGE FILE,
+# and the packages in which their libraries are.
+tools="e2fsprogs:sbin/e2fsck e2fsprogs:sbin/mke2fs e2fsprogs:sbin/resize2fs dropbear-bin:usr/sbin/dropbear dropbear-bin:usr/bin/dropbearkey"
+tool_libraries="libc6 libext2fs2 libcom-err2 libblkid1 libuuid1 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g"
+wifi_tools="wpasupplicant:sbin/wpa_supplicant"
+wifi_libraries="libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libssl3 libdbus-1-3 libpcsclite1 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblz4-1
+    liblzma5 libzstd1"
+
+# library NAME : where the library of that name lies in the unpacked packages.
+library() {
+    for package in $libraries; do
+        found=$(find "$apt/$package" -name "$1" | head -n 1)
+        [ -z "$found" ] || { echo "$found"; return; }
     done
-    (cd "$1/lib" && rm -f ./*.so.2.? ./*.so.[0-9].[0-9] ./*.so.[0-9].[0-9].[0-9])
+    fail "no package that is unpacked has $1"
+}
+
+# with_libraries TREE FILE : the libraries that a program wants, and those that they want, under the names that are asked for.
+with_libraries() {
+    readelf -d "$2" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r name; do
+        [ ! -e "$1/lib/$name" ] || continue
+        from=$(library "$name")
+        mkdir -p "$1/lib"
+        # Followed, not copied as a link.
+        cp -L "$from" "$1/lib/$name"
+        with_libraries "$1" "$1/lib/$name"
+    done
+}
+
+add_tools() {
+    tree_of_tools=$1
+    libraries=$tool_libraries all=$tools
+    [ -z "${wifi:-}" ] || { libraries="$libraries $wifi_libraries"; all="$all $wifi_tools"; }
+    for package in $libraries; do unpacked "$package" >/dev/null; done
+    for tool in $all ${more_tools:-}; do
+        install -D -m 755 "$(unpacked "${tool%%:*}")/${tool#*:}" "$tree_of_tools/bin/$(basename "$tool")"
+        with_libraries "$tree_of_tools" "$tree_of_tools/bin/$(basename "$tool")"
+    done
     # The program interpreter's place is written in every binary.
-    ls "$1/lib/"ld-linux*.so.* >/dev/null 2>&1 || fail "no ld-linux in libc6"
+    cp -L "$(find "$apt/libc6" -name 'ld-linux*.so.*' | head -n 1)" "$tree_of_tools/lib/"
+    ls "$tree_of_tools/lib/"ld-linux*.so.* >/dev/null 2>&1 || fail "no ld-linux in libc6"
+}
+
+# What a radio may send where, signed by those who keep the list, and the firmware that this board's radio loads.
+radio() {
+    [ -n "${wifi:-}" ] || return 0
+    mkdir -p "$1/lib/firmware/brcm"
+    cp -L "$(unpacked wireless-regdb)/lib/firmware/regulatory.db-debian" "$1/lib/firmware/regulatory.db"
+    cp -L "$(unpacked wireless-regdb)/lib/firmware/regulatory.db.p7s-debian" "$1/lib/firmware/regulatory.db.p7s"
+    for name in ${wifi_firmware:-}; do
+        for file in "$(unpacked firmware-brcm80211)/lib/firmware/brcm/$name"*; do
+            [ ! -e "$file" ] || cp -L "$file" "$1/lib/firmware/brcm/"
+        done
+    done
 }
 
 helper() {
@@ -118,7 +158,10 @@ root_image() {
     for folder in boot data dev proc run sys tmp; do mkdir -p "$tree/$folder"; done
     ln -s bin/busybox "$tree/linuxrc"
     ln -s /run/resolv.conf "$tree/etc/resolv.conf"
-    ext4_tools "$tree"
+    ln -s /etc/rc/logs "$tree/bin/logs"
+    add_tools "$tree"
+    radio "$tree"
+    board_root "$tree"
     # shellcheck disable=SC2086
     modules "$tree" $modules_early $modules_later
     install -m 755 "$binary" "$tree/bin/footbridge"
@@ -164,7 +207,8 @@ TABLE
 }
 
 for board in "$@"; do
-    kernel_file=kernel
+    board_root() { :; }
+    kernel_file=kernel wifi='' wifi_firmware='' more_tools=''
     . "firmware-image/boards/$board"
     say "image for $board"
     apt_for "$arch"

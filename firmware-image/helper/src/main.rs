@@ -1,9 +1,10 @@
-//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE`, `helper healthy PORT`.
+//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE`, `helper healthy PORT`, `helper wifi FILE`.
 
 mod health;
 mod mdns;
 mod signature;
 mod sntp;
+mod wifi;
 
 use std::process::ExitCode;
 
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
         ["time", server] => sntp::ask(server).map(|seconds| println!("{seconds}")),
         ["verify", key, signature, file] => signature::verify(key, signature, file),
         ["healthy", port] => health::ask(port),
-        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE | healthy PORT".into()),
+        ["wifi", file] => wifi::write(file),
+        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE | healthy PORT | wifi FILE".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
