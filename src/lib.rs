@@ -41,6 +41,8 @@ pub mod vault;
 pub mod wire;
 /// Addresses: ranges of them, and which are one customer's.
 pub mod network;
+/// The log's newest lines, in memory.
+pub mod journal;
 /// Files that are whole or not there.
 pub mod disk;
 /// Now, by the calendar and since boot.

@@ -205,6 +205,13 @@ pub const PREFERENCES_BYTES: usize = 32 * 1024;
 /// `Retry-After` where a quota is used up: nothing frees it but a person.
 pub const QUOTA_RETRY: Duration = Duration::from_secs(10);
 
+// ---- the log in memory ----
+
+/// Some hundred lines: what went wrong lately, for less than an idle terminal.
+pub const JOURNAL_BYTES: usize = 64 * 1024;
+/// Characters of a line; the rest of a longer one is cut.
+pub const JOURNAL_LINE: usize = 500;
+
 // ---- sessions ----
 
 /// H3, changeable.

@@ -45,6 +45,9 @@ curl -fsk "$page/health"
 [ "$(systemctl show -p WatchdogUSec --value footbridge)" = 30s ]
 pid=$(systemctl show -p MainPID --value footbridge)
 
+# What belongs to the package is not changed behind its back.
+footbridge update /bin/true 2>&1 | grep 'belongs to the Debian package'
+
 # SIGHUP reaches it through the sandbox, and it lives on.
 systemctl reload footbridge
 [ "$(systemctl show -p MainPID --value footbridge)" = "$pid" ]

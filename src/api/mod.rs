@@ -300,6 +300,7 @@ pub const ROUTES: &[Route] = &[
     form(counted(PROOF, small(route(Post, "/api/invites", Administrator, invites::add)))),
     form(route(Delete, "/api/invites/{id}", Administrator, invites::take_back)),
     route(Get, "/api/audit", Administrator, users::audit),
+    route(Get, "/api/log", Administrator, users::log),
     form(counted(
         &[Counted::Password, Counted::SignIn],
         small(route(Post, "/api/password", User, login::change_password)),

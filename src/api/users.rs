@@ -5,6 +5,7 @@ use super::login::who;
 use super::logins::events;
 use super::{Answer, Context, Problem, Request};
 use crate::audit;
+use crate::journal;
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
@@ -148,6 +149,11 @@ pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, 
     note(request, "admin.user.reset-mfa", &user.name)?;
     let_go(context, user.id, true);
     Ok(Answer::nothing())
+}
+
+/// The log's newest lines, oldest first.
+pub fn log(_: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
+    Answer::json(200, &json!({"lines": journal::tail(usize::MAX)}))
 }
 
 /// What happened on the box, oldest first.

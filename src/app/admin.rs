@@ -10,6 +10,7 @@ use crate::auth::{Auth, Refusal};
 use crate::bridge::Registry;
 use crate::clock::{self, Instant, Seconds};
 use crate::door::Door;
+use crate::journal;
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
@@ -70,6 +71,10 @@ pub enum Order {
     },
     CertShow,
     AuditTail {
+        lines: usize,
+    },
+    /// The newest lines of the server's log.
+    Log {
         lines: usize,
     },
     AuditVerify,
@@ -272,6 +277,7 @@ pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
         Order::SessionEnd { id } => session_end(office, *id),
         Order::CertShow => cert_show(office),
         Order::AuditTail { lines } => audit_tail(office, *lines),
+        Order::Log { lines } => journal_tail(*lines),
         Order::AuditVerify => audit_verify(office),
         Order::Metrics => {
             Ok(metrics::text(office, running(office).map_err(|_| "no server runs, so there is nothing to count")?))
@@ -517,6 +523,15 @@ fn cert_show(office: &Office) -> Told {
 fn audit_tail(office: &Office, lines: usize) -> Told {
     let lines = audit::tail(&office.data.join(audit::FILE), lines.min(limits::AUDIT_TAIL_MOST)).map_err(failed)?;
     Ok(lines.into_iter().fold(String::new(), |text, line| text + &line + "\n"))
+}
+
+/// Of this process: the server's, if it answers.
+fn journal_tail(lines: usize) -> Told {
+    let lines = journal::tail(lines);
+    if lines.is_empty() {
+        return Err("no server runs here, or it has logged nothing since it started".into());
+    }
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
 fn audit_verify(office: &Office) -> Told {

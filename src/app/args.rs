@@ -60,6 +60,7 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge session list
   footbridge session end ID
   footbridge cert show               the certificate's fingerprint and the box's own CA
+  footbridge log [N]                 what the running server logged last
   footbridge audit tail [N]          the last N lines of the audit log (20)
   footbridge audit verify            was a line changed, removed or added?
   footbridge backup create FILE [--passphrase-file FILE]    ('-' is standard output)
@@ -135,6 +136,8 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["session", "list"] => Order::SessionList,
         ["session", "end", id] => Order::SessionEnd { id: identifier(id)? },
         ["cert", "show"] => Order::CertShow,
+        ["log"] => Order::Log { lines: usize::MAX },
+        ["log", lines] => Order::Log { lines: count(lines)? },
         ["audit", "tail"] => Order::AuditTail { lines: limits::AUDIT_TAIL },
         ["audit", "tail", lines] => Order::AuditTail { lines: count(lines)? },
         ["audit", "verify"] => Order::AuditVerify,
@@ -238,6 +241,7 @@ mod tests {
         assert_eq!(command, Ok(Command::Backup { task, passphrase_file }));
         assert!(parsed("backup create").is_err() && parsed("backup create b hunter2hunter2").is_err());
         assert_eq!(parsed("audit tail 7").map(|i| i.command), Ok(Command::Admin(Order::AuditTail { lines: 7 })));
+        assert_eq!(parsed("log 7").map(|i| i.command), Ok(Command::Admin(Order::Log { lines: 7 })));
         assert!(parsed("audit tail 0").is_err() && parsed("audit tail -1").is_err());
     }
 

@@ -10,6 +10,7 @@ use crate::auth::{self, Auth};
 use crate::bridge::Registry;
 use crate::clock;
 use crate::door::{self, Door, Inherited};
+use crate::journal;
 use crate::limits;
 use crate::random::Id;
 use crate::store::Store;
@@ -145,11 +146,10 @@ fn backup_maker(rooms: &Rooms) -> MakeBackup {
 }
 
 fn start_log(config: &Config) -> Result<(), String> {
-    simple_logger::SimpleLogger::new()
-        .with_level(config.log)
-        .with_module_level("russh", log::LevelFilter::Error)
-        .init()
-        .map_err(told)
+    let logger =
+        simple_logger::SimpleLogger::new().with_level(config.log).with_module_level("russh", log::LevelFilter::Error);
+    log::set_max_level(logger.max_level());
+    log::set_boxed_logger(Box::new(journal::Keeper(logger))).map_err(told)
 }
 
 /// A limit on the size of files is like a full disk: an error of that write, and not the end of the box.

@@ -223,9 +223,23 @@ struct Place {
     folder: File,
 }
 
+/// The files of the Debian package, if there is one.
+const PACKAGE_LIST: &str = "/var/lib/dpkg/info/footbridge.list";
+
+/// A package's own files: changed behind its back, its next version or its removal would meet something else.
+fn lists(list: &str, program: &Path) -> bool {
+    list.lines().any(|line| Path::new(line) == program)
+}
+
 impl Place {
     fn here() -> Result<Place, String> {
         let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let list = fs::read_to_string(PACKAGE_LIST).unwrap_or_default();
+        if lists(&list, &program) {
+            return Err("this program belongs to the Debian package footbridge, and its next version comes as one: \
+                        apt install ./footbridge_VERSION.deb"
+                .into());
+        }
         let beside = |end: &str| PathBuf::from(format!("{}.{end}", program.display()));
         let parent = program.parent().unwrap_or(Path::new("/"));
         let folder = File::open(parent).map_err(told(parent))?;
@@ -234,7 +248,13 @@ impl Place {
     }
 
     fn stage(&self, bytes: &[u8]) -> Result<(), String> {
-        let mut file = File::create(&self.staged).map_err(told(&self.staged))?;
+        let mut file = File::create(&self.staged).map_err(|error| match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => format!(
+                "{} is on a read-only file system: it is updated with what it came in (an image: as a whole, see docs/OPERATING.md)",
+                self.program.display()
+            ),
+            _ => told(&self.staged)(error),
+        })?;
         let executable = fs::Permissions::from_mode(0o755);
         let written = file.write_all(bytes).and_then(|()| file.set_permissions(executable));
         written.and_then(|()| file.sync_all()).map_err(told(&self.staged))
@@ -348,6 +368,13 @@ mod tests {
         for junk in ["", "1", "1.2", "1.2.3.4", "a.b.c", "1..3", "-1.0.0"] {
             assert_eq!(numbers(junk), None, "{junk:?}");
         }
+    }
+
+    #[test]
+    fn a_file_of_the_package_is_the_packages() {
+        let list = "/.\n/usr\n/usr/bin\n/usr/bin/footbridge\n";
+        assert!(lists(list, Path::new("/usr/bin/footbridge")));
+        assert!(!lists(list, Path::new("/usr/local/bin/footbridge")) && !lists("", Path::new("/usr/bin/footbridge")));
     }
 
     #[test]

@@ -96,3 +96,21 @@ fn every_event_has_words_on_the_page() {
     let silent: Vec<&&str> = written.iter().filter(|event| !known.contains(**event)).collect();
     assert!(silent.is_empty(), "without words: {silent:?}");
 }
+
+/// Beside the audit: what the program itself said, from its memory, for administrators and on the command line.
+#[test]
+fn the_last_lines_of_the_log_can_be_had() {
+    let (mut footbridge, mut browser) = crate::world::claimed_with(&[("FOOTBRIDGE_LOG", "info")]);
+    let told = footbridge.command(&["log"], "");
+    let lines: Vec<String> = text(&told.stdout).lines().map(str::to_owned).collect();
+    assert!(
+        lines.iter().any(|line| line.contains(" INFO  [footbridge::door") && line.contains("made a certificate for"))
+    );
+    let shown = browser.get("/api/log").expect(200);
+    let shown: Vec<&str> = shown["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(shown[..lines.len()], lines);
+    assert_eq!(text(&footbridge.command(&["log", "1"], "").stdout).lines().count(), 1);
+    footbridge.kill();
+    let told = footbridge.command(&["log"], "");
+    assert!(!told.status.success() && text(&told.stderr).contains("no server runs here"), "{}", text(&told.stderr));
+}

@@ -133,6 +133,7 @@ fn no_answer_ever_holds_a_secret() {
         "/api/hostkeys".into(),
         "/api/sessions".into(),
         "/api/preferences".into(),
+        "/api/log".into(),
         format!("/api/credentials/{password}"),
         format!("/api/credentials/{key_id}"),
         format!("/api/credentials/{password}/secret"),

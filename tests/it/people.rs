@@ -46,6 +46,7 @@ fn administrators_only() {
         eve.get("/api/invites"),
         eve.post("/api/invites", json!({"role": "administrator", "proof": EVE.1})),
         eve.get("/api/audit"),
+        eve.get("/api/log"),
     ] {
         assert_eq!(reply.refusal(403), "forbidden");
     }

@@ -34,6 +34,7 @@ export async function openAudit(): Promise<void> {
     kind,
     h('button', { type: 'button', class: 'button', on: { click: save('footbridge-audit.csv', auditCsv, 'text/csv') } }, icon('import'), 'CSV'),
     h('button', { type: 'button', class: 'button', on: { click: save('footbridge-audit.jsonl', (events) => events.map((one) => JSON.stringify(one) + '\n').join(''), 'application/jsonl') } }, icon('import'), 'JSON'),
+    h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => saveFile('footbridge-log.txt', (await box.log()).map((line) => line + '\n').join(''), 'text/plain')) } }, icon('import'), t('people.audit.log')),
   );
   const body = h('div', { class: 'keys' }, h('p', { class: 'dialog-lead' }, t('people.audit.lead', { count: SHOWN })), tools, list.root);
   await openDialog({ title: t('action.audit'), body, wide: true, actions: [{ label: t('start.close') }] });

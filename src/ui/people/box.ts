@@ -150,6 +150,7 @@ export const box = {
   activity: async (): Promise<AuditEvent[]> => (await api.get<{ events: AuditEvent[] }>('/api/activity')).events,
   notices: async (): Promise<Notice[]> => (await api.get<{ notices: Notice[] }>('/api/notices')).notices,
   dismiss: (count: number): Promise<void> => api.post('/api/notices/dismiss', { count }),
+  log: async (): Promise<string[]> => (await api.get<{ lines: string[] }>('/api/log')).lines,
   people: async (): Promise<Person[]> => (await api.get<{ users: Person[] }>('/api/users')).users,
   changePerson: (id: string, change: { role?: Role; disabled?: boolean } & Proof): Promise<Person> => api.put(`/api/users/${id}`, change),
   removePerson: (id: string): Promise<void> => api.del(`/api/users/${id}`),

@@ -230,6 +230,7 @@ const people: Record<keyof typeof en, string> = {
   'people.reset.kept': 'Das Passwort ist gesetzt, nichts ging verloren. Melde dich damit an.',
   'people.reset.discarded': 'Das Passwort ist gesetzt. Melde dich damit an.',
   'people.audit.lead': 'Die letzten {count} passenden Ereignisse, neueste zuerst. Geheimnisse stehen hier nie. Eine Datei fasst bis zu 1000.',
+  'people.audit.log': 'Protokoll des Programms',
   'people.audit.user': 'Benutzername',
   'people.audit.kind': 'Art des Ereignisses',
   'people.audit.all': 'Alle Ereignisse',

@@ -228,6 +228,7 @@ const people = {
   'people.reset.kept': 'The password is set and nothing was lost. Sign in with it.',
   'people.reset.discarded': 'The password is set. Sign in with it.',
   'people.audit.lead': 'The last {count} events that fit, newest first. No secret is ever written here. A file takes up to 1000.',
+  'people.audit.log': 'Log of the program',
   'people.audit.user': 'User name',
   'people.audit.kind': 'Kind of event',
   'people.audit.all': 'All events',
