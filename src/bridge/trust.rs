@@ -164,7 +164,7 @@ mod tests {
             assert!(!is_change(first, &[]) && !is_change(first, &elsewhere), "nothing is known of the host");
             assert!(!is_change(first, &[old.clone(), new.clone()]), "it is trusted already");
             assert!(is_change(first, std::slice::from_ref(&old)));
-            assert!(is_change(first, &[everybodys.clone()]));
+            assert!(is_change(first, std::slice::from_ref(&everybodys)));
             assert!(is_change(first, &[bare("SHA256:old")]), "a bare fingerprint is of any algorithm");
         }
         assert!(!is_change(&new, std::slice::from_ref(&rsa)), "a new algorithm is not a change");
