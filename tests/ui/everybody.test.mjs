@@ -277,6 +277,7 @@ test('a pin against a trusted host key and the end of one want a proof, a first 
 
   await pin('pinned.example', 'B');
   await proof.waitFor();
+  assert.match(await page.locator('dialog[open]').last().innerText(), /pinned\.example.*SHA256:B{43}/s, 'it says which key');
   await axe(page, 'a pin against a trusted key');
   await shot(page, 'pin-proof');
   await proof.fill('not the password at all');
@@ -296,7 +297,15 @@ test('a pin against a trusted host key and the end of one want a proof, a first 
   await page.keyboard.press('Escape');
   assert.equal(await rows.count(), before + 2);
 
-  for (const left of [1, 0]) {
+  // Lines of known_hosts: another key in place of a fingerprint that is pinned.
+  await page.locator('dialog[open]').getByRole('button', { name: 'Paste known_hosts' }).click();
+  await page.locator('#known-hosts').fill('pinned.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG1N6dzbPpgjmvzCqlLo0Zk6bi3qd2vSqMBtd1Uj5dc9');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Trust these keys' }).click();
+  await proof.fill(ADA.password);
+  await page.locator('dialog[open] .button.danger').click();
+  await until(async () => (await rows.count()) === before + 3, 'the pasted one, with a proof');
+
+  for (const left of [2, 1, 0]) {
     await page.getByRole('button', { name: 'Forget the key of pinned.example' }).first().click();
     await proof.fill(ADA.password);
     await page.locator('dialog[open] .button.danger').click();

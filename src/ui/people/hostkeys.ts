@@ -97,14 +97,14 @@ async function remove(key: HostKey, place: string): Promise<boolean> {
 }
 
 /** The box says whether these keys contradict what is trusted; then who sits here proves it. Null: thought better of it. */
-async function trust(keys: object): Promise<Added | null> {
+async function trust(keys: object, why: string): Promise<Added | null> {
   try {
     return await api.post<Added>('/api/hostkeys', keys);
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 'proof_needed') throw error;
   }
   const deed = (proof: string): Promise<Added> => api.post<Added>('/api/hostkeys', { ...keys, proof });
-  return (await withProof(t('start.hostkeys.change.title'), t('start.hostkeys.change.text'), t('start.hostkeys.change.action'), true, deed))?.done ?? null;
+  return (await withProof(t('start.hostkeys.change.title'), why, t('start.hostkeys.change.action'), true, deed))?.done ?? null;
 }
 
 async function pasteKnownHosts(): Promise<boolean> {
@@ -129,7 +129,7 @@ async function send(text: string): Promise<Added | null> {
   const all: Added = { added: 0, skipped: [] };
   const parts = pieces(text, PIECE_BYTES);
   for (const [at, piece] of parts.entries()) {
-    const told = await trust({ known_hosts: piece.text });
+    const told = await trust({ known_hosts: piece.text }, t('start.hostkeys.change.lines'));
     if (told === null) {
       all.skipped.push({ line: piece.before + 1, why: t('start.hostkeys.stopped') });
       return at === 0 ? null : all;
@@ -166,11 +166,12 @@ async function pinFingerprint(): Promise<boolean> {
       (place ? print : address).input.focus();
       return false;
     }
-    return take({ address: place.address, port: place.port, fingerprint });
+    const why = t('start.hostkeys.change.text', { place: placeText(place.address, place.port), fingerprint });
+    return take({ address: place.address, port: place.port, fingerprint }, why);
   };
-  const take = async (key: object): Promise<boolean> => {
+  const take = async (key: object, why: string): Promise<boolean> => {
     let told: Added | null = null;
-    return (await sent(form, async () => { told = await trust(key); })) && told !== null;
+    return (await sent(form, async () => { told = await trust(key, why); })) && told !== null;
   };
   const shown = openDialog({ title: t('start.hostkeys.pin.title'), body: form, actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.pin.submit'), kind: 'primary', value: 'saved', submit: save }] });
   address.input.focus();
