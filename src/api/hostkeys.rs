@@ -1,7 +1,10 @@
 //! What a user trusts: host keys seen and accepted, or pinned beforehand (G3).
 
+use super::users::prove;
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::logins::Login;
+use crate::bridge::trust;
+use crate::secret::Secret;
 use crate::ssh::known_hosts;
 use crate::store::KnownHostKey;
 use crate::{audit, clock::Seconds};
@@ -15,6 +18,13 @@ struct Fields {
     address: Option<String>,
     port: Option<u16>,
     fingerprint: Option<String>,
+    proof: Option<Secret>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    proof: Option<Secret>,
 }
 
 fn show(key: &KnownHostKey) -> Value {
@@ -31,6 +41,7 @@ pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem>
     Answer::json(200, &json!({"host_keys": shown}))
 }
 
+/// B8: who pins another key than is trusted says yes to a changed one, beforehand.
 pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: Fields = request.read()?;
     let login = request.login()?;
@@ -41,6 +52,11 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         }
         _ => return Err(Problem::bad_request("Send known_hosts, or address, port and fingerprint.")),
     };
+    let known = context.store.host_keys(login.user)?;
+    if let Some(changed) = keys.iter().find(|key| trust::is_change(key, &known)) {
+        let what = format!("pin host key {} {}", changed.address, changed.fingerprint);
+        prove(context, request, fields.proof.as_ref(), &what)?;
+    }
     let added = context.store.add_host_keys(&keys)?;
     audit::note("hostkey.add", &[("user", &login.name), ("count", &added.to_string())]);
     Answer::json(201, &json!({"added": added, "skipped": skipped}))
@@ -74,9 +90,16 @@ fn pinned(
     Ok(KnownHostKey::new(Some(login.user), &address, port, None, fingerprint, added))
 }
 
+/// B8: without its old key, a host with a changed one looks like one that nobody has seen.
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let login = request.login()?;
-    match context.store.delete_host_key(Some(login.user), request.id()?)? {
+    let (login, id) = (request.login()?, request.id()?);
+    let fields: Proof = if request.body.is_empty() { Proof::default() } else { request.read()? };
+    let mine = |key: &KnownHostKey| key.id == id && key.user == Some(login.user);
+    if !context.store.host_keys(login.user)?.iter().any(mine) {
+        return Err(Problem::not_found());
+    }
+    prove(context, request, fields.proof.as_ref(), &format!("remove host key {id}"))?;
+    match context.store.delete_host_key(Some(login.user), id)? {
         true => {
             audit::note("hostkey.remove", &[("user", &login.name)]);
             Ok(Answer::nothing())

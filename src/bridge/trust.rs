@@ -31,13 +31,17 @@ pub enum Decision {
     },
 }
 
+fn trusted<'a>(keys: impl Iterator<Item = &'a KnownHostKey>) -> Vec<KnownKey> {
+    keys.map(|key| KnownKey { algorithm: key.algorithm.clone(), fingerprint: key.fingerprint.clone() }).collect()
+}
+
 /// `known` is everything this user and the administrators trust for this address and port.
 pub fn decide(policy: HostKeyPolicy, presented: &HostKey, known: &[KnownHostKey]) -> Decision {
-    let trusted: Vec<KnownKey> = known
-        .iter()
-        .map(|key| KnownKey { algorithm: key.algorithm.clone(), fingerprint: key.fingerprint.clone() })
-        .collect();
-    match (judge(presented, &trusted), policy) {
+    // Nor by a pin of one's own beside it.
+    if judge(presented, &trusted(known.iter().filter(|key| key.user.is_none()))) == Verdict::Changed {
+        return Decision::Refuse;
+    }
+    match (judge(presented, &trusted(known.iter())), policy) {
         (Verdict::Trusted, _) => Decision::Accept,
         (_, HostKeyPolicy::Pinned) => Decision::Refuse,
         // An administrator's pin is not a user's to override.
@@ -45,6 +49,19 @@ pub fn decide(policy: HostKeyPolicy, presented: &HostKey, known: &[KnownHostKey]
         (Verdict::Changed, _) => Decision::Ask { changed: true },
         (Verdict::Unknown, HostKeyPolicy::Tofu) if known.is_empty() => Decision::Remember,
         (Verdict::Unknown, _) => Decision::Ask { changed: false },
+    }
+}
+
+/// Would who believes this pin believe a changed key? `known` is everything that is trusted, wherever.
+pub fn is_change(pin: &KnownHostKey, known: &[KnownHostKey]) -> bool {
+    let there = trusted(known.iter().filter(|key| key.address == pin.address && key.port == pin.port));
+    match &pin.algorithm {
+        Some(algorithm) => {
+            let key = HostKey { algorithm: algorithm.clone(), fingerprint: pin.fingerprint.clone() };
+            judge(&key, &there) == Verdict::Changed
+        }
+        // Nobody knows which algorithm it is of: perhaps that of a key that is trusted.
+        None => !there.is_empty() && there.iter().all(|key| key.fingerprint != pin.fingerprint),
     }
 }
 
@@ -116,6 +133,8 @@ mod tests {
         for policy in [Ask, Tofu, Pinned] {
             assert_eq!(decide(policy, &shown, &same), Decision::Accept);
             assert_eq!(decide(policy, &shown, &pinned), Decision::Refuse, "an administrator's pin holds");
+            let beside = [pinned[0].clone(), same[0].clone()];
+            assert_eq!(decide(policy, &shown, &beside), Decision::Refuse, "also beside a user's own");
         }
         assert_eq!(decide(Ask, &shown, &[]), Decision::Ask { changed: false });
         assert_eq!(decide(Tofu, &shown, &[]), Decision::Remember);
@@ -129,5 +148,26 @@ mod tests {
             );
         }
         assert_eq!(decide(Pinned, &shown, &changed), Decision::Refuse);
+    }
+
+    #[test]
+    fn a_pin_is_a_change_where_something_else_is_trusted() {
+        let me = Some(Id::random());
+        let bare = |fingerprint: &str| KnownHostKey { algorithm: None, ..known(me, "", fingerprint) };
+        let new = known(me, "ssh-ed25519", "SHA256:new");
+        let old = known(me, "ssh-ed25519", "SHA256:old");
+        let everybodys = known(None, "ssh-ed25519", "SHA256:old");
+        let rsa = known(me, "ssh-rsa", "SHA256:rsa");
+        let elsewhere =
+            [KnownHostKey { port: 23, ..old.clone() }, KnownHostKey { address: "other".into(), ..old.clone() }];
+        for first in [&new, &bare("SHA256:new")] {
+            assert!(!is_change(first, &[]) && !is_change(first, &elsewhere), "nothing is known of the host");
+            assert!(!is_change(first, &[old.clone(), new.clone()]), "it is trusted already");
+            assert!(is_change(first, std::slice::from_ref(&old)));
+            assert!(is_change(first, std::slice::from_ref(&everybodys)));
+            assert!(is_change(first, &[bare("SHA256:old")]), "a bare fingerprint is of any algorithm");
+        }
+        assert!(!is_change(&new, std::slice::from_ref(&rsa)), "a new algorithm is not a change");
+        assert!(is_change(&bare("SHA256:new"), &[rsa]), "a bare fingerprint may be of the one that is known");
     }
 }

@@ -1,6 +1,6 @@
 //! A host is believed by its key: nothing is sent to one that nobody said yes to, and a key that changed is never waved through.
 
-use crate::world::browser::Browser;
+use crate::world::browser::{Browser, Reply};
 use crate::world::proxy::Proxy;
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::terminal::Terminal;
@@ -20,6 +20,27 @@ fn host_keys(browser: &mut Browser) -> Vec<Value> {
 fn pin_lines(browser: &mut Browser, lines: &str) {
     let answer = browser.post("/api/hostkeys", json!({"known_hosts": lines})).expect(201);
     assert_eq!(answer["skipped"], json!([]), "{answer}");
+}
+
+fn pin(port: u16, fingerprint: &str, proof: Option<&str>) -> Value {
+    let mut body = json!({"address": "127.0.0.1", "port": port, "fingerprint": fingerprint});
+    proof.into_iter().for_each(|proof| body["proof"] = proof.into());
+    body
+}
+
+fn forget(browser: &mut Browser, id: &str, proof: Option<&str>) -> Reply {
+    browser.request("DELETE", &format!("/api/hostkeys/{id}"), proof.map(|proof| json!({"proof": proof})))
+}
+
+/// Refused without a proof and with a wrong one, and nothing is changed by that.
+#[track_caller]
+fn wants_a_proof(browser: &mut Browser, body: &Value) {
+    let before = host_keys(browser);
+    assert_eq!(browser.post("/api/hostkeys", body.clone()).refusal(403), "proof_needed", "{body}");
+    let mut wrong = body.clone();
+    wrong["proof"] = "not the password".into();
+    assert_eq!(browser.post("/api/hostkeys", wrong).refusal(401), "wrong_code", "{body}");
+    assert_eq!(host_keys(browser), before);
 }
 
 /// The host is believed without a word: its shell is there.
@@ -107,7 +128,7 @@ fn a_yes_holds_as_long_as_it_was_given_for() {
     goes_straight_in(&mut browser, &host, &credential);
 
     let id = keys[0]["id"].as_str().unwrap();
-    browser.delete(&format!("/api/hostkeys/{id}")).expect(204);
+    forget(&mut browser, id, Some(ADA.1)).expect(204);
     browser.open(&host.target(Some(&credential))).until_question("host_key");
 }
 
@@ -168,13 +189,12 @@ fn pins_are_pasted_as_lines_or_as_fingerprints() {
     let credential = browser.add_password(ssh_server::PASSWORD);
     let lines = format!("# the first floor\n{}\n", one.known_hosts_line("ed25519"));
     pin_lines(&mut browser, &lines);
-    let pin = |port: u16, fingerprint: &str| json!({"address": "127.0.0.1", "port": port, "fingerprint": fingerprint});
-    browser.post("/api/hostkeys", pin(two.port, &two.fingerprint("ed25519"))).expect(201);
+    browser.post("/api/hostkeys", pin(two.port, &two.fingerprint("ed25519"), None)).expect(201);
     goes_straight_in(&mut browser, &one, &credential);
     goes_straight_in(&mut browser, &two, &credential);
 
     // The pin of another key.
-    browser.post("/api/hostkeys", pin(three.port, &two.fingerprint("ed25519"))).expect(201);
+    browser.post("/api/hostkeys", pin(three.port, &two.fingerprint("ed25519"), None)).expect(201);
     let asked = browser.open(&three.target(Some(&credential))).until_question("host_key");
     assert_eq!(asked["status"], "changed");
     assert_eq!(asked["known"][0]["fingerprint"], two.fingerprint("ed25519"));
@@ -243,8 +263,8 @@ fn trust_is_each_user_s_own_and_an_administrator_s_pin_is_everybody_s() {
     goes_straight_in(&mut ada, &pinned, &of_ada);
     goes_straight_in(&mut bob, &pinned, &of_bob);
     let global = host_keys(&mut bob).into_iter().find(|key| key["global"] == true).unwrap();
-    let refusal = bob.delete(&format!("/api/hostkeys/{}", global["id"].as_str().unwrap()));
-    assert!([403, 404].contains(&refusal.status), "{refusal:?}");
+    let refusal = forget(&mut bob, global["id"].as_str().unwrap(), Some(BOB.1));
+    assert_eq!(refusal.refusal(404), "not_found");
     goes_straight_in(&mut bob, &pinned, &of_bob);
 
     // Nobody is offered a way around it.
@@ -274,4 +294,86 @@ fn a_new_algorithm_is_not_a_changed_key() {
     answer(&mut terminal, &asked, true, true);
     terminal.until_prompt();
     assert_eq!(host_keys(&mut browser).len(), 2, "added beside the other");
+}
+
+/// B8: a pin that says yes to a changed key beforehand wants what the yes itself wants.
+#[test]
+fn a_pin_against_a_trusted_key_needs_a_proof() {
+    let (old, other) = (SshServer::openssh_with(&["ed25519", "rsa"], ""), SshServer::openssh());
+    let (_box, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let port = old.port;
+    let new = other.known_hosts_line("ed25519").replace(&other.port.to_string(), &port.to_string());
+    let print = other.fingerprint("ed25519");
+
+    // The first pin of a host needs none, nor does a key that is trusted already, nor another algorithm's.
+    pin_lines(&mut browser, &old.known_hosts_line("ed25519"));
+    browser.post("/api/hostkeys", pin(port, &old.fingerprint("ed25519"), None)).expect(201);
+    forget_bare(&mut browser);
+    pin_lines(&mut browser, &old.known_hosts_line("ed25519"));
+    pin_lines(&mut browser, &old.known_hosts_line("rsa"));
+
+    // By a line, also among lines that need none; by a bare fingerprint.
+    wants_a_proof(&mut browser, &json!({"known_hosts": new}));
+    wants_a_proof(&mut browser, &json!({"known_hosts": format!("{}\n{new}\n", other.known_hosts_line("ed25519"))}));
+    wants_a_proof(&mut browser, &pin(port, &print, None));
+    drop(old);
+    let host = SshServer::openssh_at(port, &["ed25519"], "");
+    let asked = browser.open(&host.target(Some(&credential))).until_question("host_key");
+    assert_eq!(asked["status"], "changed");
+
+    // And with one they are taken.
+    browser.post("/api/hostkeys", pin(port, &host.fingerprint("ed25519"), Some(ADA.1))).expect(201);
+    goes_straight_in(&mut browser, &host, &credential);
+    browser.post("/api/hostkeys", json!({"known_hosts": new, "proof": ADA.1})).expect(201);
+    assert!(host_keys(&mut browser).iter().any(|key| key["fingerprint"] == print && key["algorithm"] == "ssh-ed25519"));
+}
+
+/// The bare fingerprint goes, so that what follows is about keys of an algorithm.
+fn forget_bare(browser: &mut Browser) {
+    let bare = host_keys(browser).into_iter().find(|key| key["algorithm"].is_null()).unwrap();
+    forget(browser, bare["id"].as_str().unwrap(), Some(ADA.1)).expect(204);
+}
+
+/// Where one key of another algorithm is all that is known, a bare fingerprint may be of that algorithm.
+#[test]
+fn a_bare_fingerprint_beside_any_other_key_needs_a_proof() {
+    let host = SshServer::openssh_with(&["ed25519", "rsa"], "");
+    let (_box, mut browser) = claimed();
+    pin_lines(&mut browser, &host.known_hosts_line("rsa"));
+    wants_a_proof(&mut browser, &pin(host.port, &host.fingerprint("ed25519"), None));
+    browser.post("/api/hostkeys", pin(host.port, &host.fingerprint("ed25519"), Some(ADA.1))).expect(201);
+    assert_eq!(host_keys(&mut browser).len(), 2);
+}
+
+#[test]
+fn a_key_is_forgotten_only_with_a_proof() {
+    let host = SshServer::openssh();
+    let (_box, mut browser) = claimed();
+    pin_lines(&mut browser, &host.known_hosts_line("ed25519"));
+    let id = host_keys(&mut browser)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(forget(&mut browser, &id, None).refusal(403), "proof_needed");
+    assert_eq!(forget(&mut browser, &id, Some("not the password")).refusal(401), "wrong_code");
+    assert_eq!(host_keys(&mut browser).len(), 1);
+    forget(&mut browser, &id, Some(ADA.1)).expect(204);
+    assert!(host_keys(&mut browser).is_empty());
+    assert_eq!(forget(&mut browser, &id, Some(ADA.1)).refusal(404), "not_found", "once");
+}
+
+/// A pin of everybody's holds, also for who has proven that they are there.
+#[test]
+fn a_pin_of_one_s_own_does_not_override_an_administrator_s() {
+    let host = SshServer::openssh();
+    let port = host.port;
+    let (box_, mut browser) = claimed();
+    let credential = browser.add_password(ssh_server::PASSWORD);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), host.known_hosts_line("ed25519") + "\n").unwrap();
+    let done = box_.command(&["hostkey", "add", file.path().to_str().unwrap()], "");
+    assert!(done.status.success(), "{done:?}");
+    drop(host);
+    let impostor = SshServer::openssh_at(port, &["ed25519"], "");
+    wants_a_proof(&mut browser, &pin(port, &impostor.fingerprint("ed25519"), None));
+    browser.post("/api/hostkeys", pin(port, &impostor.fingerprint("ed25519"), Some(ADA.1))).expect(201);
+    is_turned_away(&mut browser, &impostor, &credential);
 }

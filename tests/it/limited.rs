@@ -96,6 +96,10 @@ fn a_guess(route: &Route) -> Value {
         "/api/invite" => json!({"token": "x", "name": "mal", "password": EVE.1}),
         "/api/reset" => json!({"token": "x", "password": EVE.1, "discard": true}),
         "/api/password" => json!({"current": "not the password at all", "new": EVE.1}),
+        "/api/hostkeys" => {
+            json!({"address": "192.0.2.7", "port": 22, "fingerprint": format!("SHA256:{}", "B".repeat(43)), "proof": "000000"})
+        }
+        "/api/hostkeys/{id}" => json!({"proof": "000000"}),
         "/api/users" => json!({"name": "mal", "role": "administrator", "password": EVE.1, "proof": "000000"}),
         "/api/users/{id}" => json!({"role": "administrator", "proof": "000000"}),
         "/api/users/{id}/reset-factor" => json!({"proof": "000000"}),
@@ -122,6 +126,10 @@ fn failures_at_one_door_close_them_all() {
     box_.add_user(EVE.0, EVE.1);
     let users = ada.get("/api/users").expect(200);
     let eve = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "eve").unwrap()["id"].clone();
+    // Another pin of this host, and the end of this one, want a proof.
+    let pin = json!({"address": "192.0.2.7", "port": 22, "fingerprint": format!("SHA256:{}", "A".repeat(43))});
+    ada.post("/api/hostkeys", pin).expect(201);
+    let pinned = ada.get("/api/hostkeys").expect(200)["host_keys"][0]["id"].clone();
     enrol(&mut ada);
     let mut owing = half(&box_, ADA, "factor");
     // An address has no passkeys.
@@ -134,7 +142,8 @@ fn failures_at_one_door_close_them_all() {
     for route in counted_as(Counted::SignIn).filter(|route| !elsewhere.contains(&route.path)) {
         let owes = ["/api/factor/verify", "/api/factor/recover", "/api/factor/passkey/verify"].contains(&route.path);
         let browser = if owes { &mut owing } else { &mut ada };
-        let path = route.path.replace("{id}", eve.as_str().unwrap());
+        let id = if route.path.starts_with("/api/hostkeys") { &pinned } else { &eve };
+        let path = route.path.replace("{id}", id.as_str().unwrap());
         let reply = browser.request(&format!("{:?}", route.method).to_uppercase(), &path, Some(a_guess(route)));
         must_wait(reply, Counted::SignIn, route);
     }

@@ -250,6 +250,70 @@ test('a changed host key is refused by default', async () => {
   await close();
 });
 
+/** The list of host keys, as a person opens it on the start page. */
+async function openHostKeys(page) {
+  await page.keyboard.press('Control+Shift+H');
+  await page.getByRole('button', { name: 'More' }).first().click();
+  await page.getByRole('menuitem', { name: 'Trusted host keys' }).click();
+  await page.locator('dialog[open] .key-row').first().waitFor();
+}
+
+test('a pin against a trusted host key and the end of one want a proof, a first pin none', async () => {
+  const { page, close } = await visitor(box);
+  await signIn(page);
+  await openHostKeys(page);
+  const rows = page.locator('dialog[open] .key-row');
+  const before = await rows.count();
+  const proof = page.locator('dialog[open] input[name="proof"]');
+  const pin = async (address, letter) => {
+    await page.locator('dialog[open]').getByRole('button', { name: 'Pin a fingerprint' }).click();
+    await page.locator('dialog[open] input[name="address"]').fill(address);
+    await page.locator('dialog[open] input[name="fingerprint"]').fill(`SHA256:${letter.repeat(43)}`);
+    await page.locator('dialog[open]').getByRole('button', { name: 'Pin', exact: true }).click();
+  };
+  await pin('pinned.example', 'A');
+  await until(async () => (await rows.count()) === before + 1, 'the first pin, without a question');
+  assert.equal(await proof.count(), 0);
+
+  await pin('pinned.example', 'B');
+  await proof.waitFor();
+  assert.match(await page.locator('dialog[open]').last().innerText(), /pinned\.example.*SHA256:B{43}/s, 'it says which key');
+  await axe(page, 'a pin against a trusted key');
+  await shot(page, 'pin-proof');
+  await proof.fill('not the password at all');
+  await page.locator('dialog[open] .button.danger').click();
+  await page.getByText('Nothing was changed').waitFor();
+  assert.equal(await rows.count(), before + 1);
+  await proof.fill(ADA.password);
+  await page.locator('dialog[open] .button.danger').click();
+  await until(async () => (await rows.count()) === before + 2, 'the second pin, with a proof');
+
+  // Thought better of it: the pin's own dialog is still there.
+  await pin('pinned.example', 'C');
+  await proof.waitFor();
+  await page.keyboard.press('Escape');
+  await proof.waitFor({ state: 'detached' });
+  assert.equal(await page.locator('dialog[open] input[name="fingerprint"]').count(), 1);
+  await page.keyboard.press('Escape');
+  assert.equal(await rows.count(), before + 2);
+
+  // Lines of known_hosts: another key in place of a fingerprint that is pinned.
+  await page.locator('dialog[open]').getByRole('button', { name: 'Paste known_hosts' }).click();
+  await page.locator('#known-hosts').fill('pinned.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG1N6dzbPpgjmvzCqlLo0Zk6bi3qd2vSqMBtd1Uj5dc9');
+  await page.locator('dialog[open]').getByRole('button', { name: 'Trust these keys' }).click();
+  await proof.fill(ADA.password);
+  await page.locator('dialog[open] .button.danger').click();
+  await until(async () => (await rows.count()) === before + 3, 'the pasted one, with a proof');
+
+  for (const left of [2, 1, 0]) {
+    await page.getByRole('button', { name: 'Forget the key of pinned.example' }).first().click();
+    await proof.fill(ADA.password);
+    await page.locator('dialog[open] .button.danger').click();
+    await until(async () => (await rows.count()) === before + left, `${left} are left`);
+  }
+  await close();
+});
+
 test('errors say what failed and what to do', async () => {
   const { page, close } = await visitor(box);
   await signIn(page);

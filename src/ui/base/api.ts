@@ -30,7 +30,7 @@ export const api = {
   get: <T>(path: string): Promise<T> => send<T>('GET', path),
   post: <T = void>(path: string, body: unknown): Promise<T> => send<T>('POST', path, body),
   put: <T = void>(path: string, body: unknown): Promise<T> => send<T>('PUT', path, body),
-  del: (path: string): Promise<void> => send<void>('DELETE', path),
+  del: (path: string, body?: unknown): Promise<void> => send<void>('DELETE', path, body),
   /** A file that the box makes. */
   file: async (path: string, body: unknown): Promise<Blob> => (await accepted('POST', path, body)).blob(),
   /** Called when the box says that nobody is signed in any more. */

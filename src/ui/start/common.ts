@@ -173,3 +173,8 @@ export function failingCard(error: ApiError, retry: () => void): HTMLElement {
 export function skeleton(rows: number): HTMLElement {
   return h('div', { class: 'skeleton', 'aria-hidden': 'true' }, ...Array.from({ length: rows }, () => h('div', { class: 'skeleton-row' }, h('span', { class: 'bone dot' }), h('span', { class: 'bone' }), h('span', { class: 'bone short' }))));
 }
+
+/** Lines that were not taken, and why. */
+export function skippedList(skipped: { line: number; text: string; why: string }[]): HTMLElement {
+  return h('ul', { class: 'skipped' }, ...skipped.map((one) => h('li', {}, h('span', { class: 'line-number' }, t('start.line', { line: one.line })), one.text ? h('code', {}, one.text) : null, h('span', {}, one.why))));
+}

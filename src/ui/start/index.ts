@@ -2,7 +2,6 @@
 
 export { openAccount } from './account';
 export { showClaim } from './claim';
-export { openHostKeys } from './hostkeys';
 export { openKeys } from './keys';
 export { showSignIn } from './signin';
 export { showStart } from './start';

@@ -12,7 +12,6 @@ import { EMPTY_HOST, draftOf, hostDialog } from './hostdialog';
 import type { HostDraft } from './hostdialog';
 import { arrange, hostTitle, tagsOf } from './hostlist';
 import type { Section } from './hostlist';
-import { openHostKeys } from './hostkeys';
 import { openKeys } from './keys';
 import { parseQuick } from './quick';
 import type { Quick } from './quick';
@@ -30,6 +29,7 @@ export interface StartOptions {
   openHost(host: Host): void;
   openQuick(quick: QuickTarget): void;
   attach(session: Session): void;
+  openHostKeys(): void;
 }
 
 export interface StartPage {
@@ -156,7 +156,7 @@ class Page implements StartPage {
     return [
       { label: t('start.menu.config'), icon: 'import', run: () => void this.importConfig() },
       { label: t('start.menu.keys'), icon: 'key', run: () => void openKeys().then(() => this.refresh()) },
-      { label: t('start.menu.hostkeys'), icon: 'lock', run: () => void openHostKeys() },
+      { label: t('start.menu.hostkeys'), icon: 'lock', run: () => this.options.openHostKeys() },
     ];
   }
 

@@ -8,8 +8,8 @@ import { change, keep, onSettings, recall, save, settings } from '../base/settin
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
 import { openMenu, orToast } from '../start/common';
-import { openAccount, openAudit, openUsers, overrideHostKey } from '../people/index';
-import { type StartPage, openHostKeys, openKeys, showStart } from '../start/index';
+import { openAccount, openAudit, openHostKeys, openUsers, overrideHostKey } from '../people/index';
+import { type StartPage, openKeys, showStart } from '../start/index';
 import type { HostKeyQuestion } from '../term/link';
 import { type Goal, Pane, type PaneOwner } from '../term/pane';
 import { TouchBar } from '../term/touchbar';
@@ -147,7 +147,7 @@ export class Work implements PaneOwner {
       group.pane.focus();
     } else {
       this.stage.replaceChildren();
-      this.start ??= showStart(this.home, { user: this.user, openHost: (host) => this.openHost(host), openQuick: (quick) => void this.launch({ ...quick, title: `${quick.user}@${quick.address}` }), attach: (session) => this.attach(session) });
+      this.start ??= showStart(this.home, { user: this.user, openHost: (host) => this.openHost(host), openQuick: (quick) => void this.launch({ ...quick, title: `${quick.user}@${quick.address}` }), attach: (session) => this.attach(session), openHostKeys: () => void openHostKeys() });
       this.start.focusSearch();
     }
     this.draw();

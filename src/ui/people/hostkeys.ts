@@ -1,16 +1,17 @@
-// The host keys this user trusts: list, search, remove, and pin by paste.
+// The host keys this user trusts: list, search, remove, and pin by paste. What would believe a changed key wants a proof (B8).
 
 import { ApiError, api } from '../base/api';
 import { announce, toast } from '../base/announce';
-import { confirmDanger, openDialog } from '../base/dialog';
+import { openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
 import type { HostKey } from '../base/types';
-import { agoText, countText, failingCard, iconButton, orToast, skeleton, textDrop } from './common';
-import { areaField, sent } from './keys';
-import { findFingerprint, pieces } from './pieces';
-import { goodAddress, placeText, splitPort } from './quick';
+import { agoText, countText, failingCard, iconButton, orToast, skeleton, skippedList, textDrop } from '../start/common';
+import { areaField, sent } from '../start/keys';
+import { findFingerprint, pieces } from '../start/pieces';
+import { goodAddress, placeText, splitPort } from '../start/quick';
+import { withProof } from './parts';
 
 /** Below the box's cap of 64 KiB for a body, with room for the JSON around it. */
 const PIECE_BYTES = 48 * 1024;
@@ -86,13 +87,24 @@ function keyRow(key: HostKey, refresh: () => void): HTMLElement {
 }
 
 async function remove(key: HostKey, place: string): Promise<boolean> {
-  const sure = await confirmDanger({ title: t('start.hostkeys.remove.title', { place }), text: t('start.hostkeys.remove.text'), action: t('start.hostkeys.remove.action') });
-  if (!sure) return false;
+  let done = false;
   await orToast(async () => {
-    await api.del(`/api/hostkeys/${key.id}`);
-    toast(t('start.deleted', { name: place }), 'ok');
+    const deed = (proof: string): Promise<void> => api.del(`/api/hostkeys/${key.id}`, { proof });
+    done = (await withProof(t('start.hostkeys.remove.title', { place }), t('start.hostkeys.remove.text'), t('start.hostkeys.remove.action'), true, deed)) !== null;
+    if (done) toast(t('start.deleted', { name: place }), 'ok');
   });
-  return true;
+  return done;
+}
+
+/** The box says whether these keys contradict what is trusted; then who sits here proves it. Null: thought better of it. */
+async function trust(keys: object, why: string): Promise<Added | null> {
+  try {
+    return await api.post<Added>('/api/hostkeys', keys);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'proof_needed') throw error;
+  }
+  const deed = (proof: string): Promise<Added> => api.post<Added>('/api/hostkeys', { ...keys, proof });
+  return (await withProof(t('start.hostkeys.change.title'), why, t('start.hostkeys.change.action'), true, deed))?.done ?? null;
 }
 
 async function pasteKnownHosts(): Promise<boolean> {
@@ -104,7 +116,7 @@ async function pasteKnownHosts(): Promise<boolean> {
     title: t('start.hostkeys.paste.title'),
     body: form,
     wide: true,
-    actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.paste.submit'), kind: 'primary', value: 'saved', submit: () => sent(form, async () => { told = await send(area.value); }) }],
+    actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.paste.submit'), kind: 'primary', value: 'saved', submit: async () => (await sent(form, async () => { told = await send(area.value); })) && told !== null }],
   });
   area.focus();
   await shown;
@@ -112,11 +124,16 @@ async function pasteKnownHosts(): Promise<boolean> {
   return told !== null;
 }
 
-async function send(text: string): Promise<Added> {
+/** Null: not even the first piece, thought better of it. */
+async function send(text: string): Promise<Added | null> {
   const all: Added = { added: 0, skipped: [] };
   const parts = pieces(text, PIECE_BYTES);
   for (const [at, piece] of parts.entries()) {
-    const told = await api.post<Added>('/api/hostkeys', { known_hosts: piece.text });
+    const told = await trust({ known_hosts: piece.text }, t('start.hostkeys.change.lines'));
+    if (told === null) {
+      all.skipped.push({ line: piece.before + 1, why: t('start.hostkeys.stopped') });
+      return at === 0 ? null : all;
+    }
     all.added += told.added;
     all.skipped.push(...told.skipped.map((one) => ({ line: one.line + piece.before, why: one.why })));
     if (parts.length > 1) announce(t('start.progress', { done: at + 1, all: parts.length }));
@@ -136,10 +153,6 @@ async function report(told: Added): Promise<void> {
   await openDialog({ title: t('start.hostkeys.paste.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
 }
 
-export function skippedList(skipped: { line: number; text: string; why: string }[]): HTMLElement {
-  return h('ul', { class: 'skipped' }, ...skipped.map((one) => h('li', {}, h('span', { class: 'line-number' }, t('start.line', { line: one.line })), one.text ? h('code', {}, one.text) : null, h('span', {}, one.why))));
-}
-
 async function pinFingerprint(): Promise<boolean> {
   const address = field({ label: t('start.host.address'), name: 'address', required: true, autocomplete: 'off', hint: t('start.hostkeys.pin.address.hint') });
   const print = field({ label: t('start.hostkeys.pin.field'), name: 'fingerprint', required: true, autocomplete: 'off', hint: t('start.hostkeys.pin.hint') });
@@ -153,7 +166,12 @@ async function pinFingerprint(): Promise<boolean> {
       (place ? print : address).input.focus();
       return false;
     }
-    return sent(form, () => api.post('/api/hostkeys', { address: place.address, port: place.port, fingerprint }));
+    const why = t('start.hostkeys.change.text', { place: placeText(place.address, place.port), fingerprint });
+    return take({ address: place.address, port: place.port, fingerprint }, why);
+  };
+  const take = async (key: object, why: string): Promise<boolean> => {
+    let told: Added | null = null;
+    return (await sent(form, async () => { told = await trust(key, why); })) && told !== null;
   };
   const shown = openDialog({ title: t('start.hostkeys.pin.title'), body: form, actions: [{ label: t('start.cancel') }, { label: t('start.hostkeys.pin.submit'), kind: 'primary', value: 'saved', submit: save }] });
   address.input.focus();
