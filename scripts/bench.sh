@@ -1,6 +1,6 @@
 # The figures of the product, each beside a yardstick measured in the same run (tests/bench says how).
 . "$(dirname "$0")/lib.sh"
-packages gcc libc6-dev musl-tools openssh-server openssh-client procps util-linux htop vim-tiny
+packages gcc libc6-dev musl-tools openssh-server openssh-client procps util-linux htop
 rust_target x86_64-unknown-linux-musl || fail "std for x86_64-unknown-linux-musl is missing"
 sh scripts/dist.sh x86_64-unknown-linux-musl
 mkdir -p /run/sshd

@@ -110,6 +110,19 @@ test('a reload in the middle of vim shows vim as it was', async () => {
   await close();
 });
 
+test('what a program asked before a reload is not answered a second time', async () => {
+  const { page, close } = await guest();
+  await page.keyboard.press('Control+Shift+H');
+  await terminal(page);
+  await type(page, `bash -c "printf '\\033[6n'; read -rs -d R a; echo got-\\$((1+1)); if read -rs -t 6 -n 1 b; then echo answers-\\$((1+1)); else echo answers-\\$((0+1)); fi"\n`);
+  await seen(page, 'got-2');
+  await page.reload();
+  await seen(page, 'got-2');
+  await seen(page, 'answers-');
+  await seen(page, /answers-1$/m);
+  await close();
+});
+
 test('two devices share a terminal, and each sees what the other types', async () => {
   const one = await guest();
   await one.page.keyboard.press('Control+Shift+H');

@@ -47,9 +47,9 @@ export interface Ended {
 /** What the box says, and how the link fares. */
 export interface LinkEvents {
   output(bytes: Uint8Array): void;
-  /** `lost`: bytes gone since this page's last one. `begun`: this page comes late, and what was printed first is gone. In both cases
-   * `restore` goes before the next byte, on a terminal in its first state. */
-  attached(session: Session, lost: number, restore: string, begun: boolean): void;
+  /** `lost`: bytes gone since this page's last one. `from`: at its first time, where it begins; beyond nought it comes late. After a
+   * loss and when it comes late `restore` goes before the next byte, on a terminal in its first state. */
+  attached(session: Session, lost: number, restore: string, from: number | null): void;
   state(state: Session['state'], detail: string): void;
   question(question: Question): void;
   answered(id: number): void;
@@ -226,11 +226,11 @@ export class Link {
     this.offset = offset;
     // What is gone before a page's first byte was never on its screen.
     const missed = this.first ? 0 : lost;
-    const begun = this.first && offset > 0;
+    const from = this.first ? offset : null;
     this.first = false;
     this.attempt = 0;
     this.ready = true;
-    this.events.attached(session, missed, restore, begun);
+    this.events.attached(session, missed, restore, from);
     const held = this.held;
     this.held = [];
     for (const bytes of held) this.send(bytes);

@@ -55,6 +55,10 @@ const RESIZE_AFTER_MS = 90;
 const NUDGE_MS = 120;
 /** Any sequence given up, the normal screen, nothing switched on: all that `restore` of the box's may switch on (src/bridge/modes.rs). */
 const FIRST_STATE = '\x18\x1b[?1049l\x1b[!p\x1b[?9;45;1000;1002;1003;1004;1006;1016;2004l\x1b[20l\x1b>\x1b(B\x1b)B\x0f';
+/** Device attributes, status reports, mode and window requests: what a terminal answers as if it were typed. */
+const ASKING = [{ final: 'c' }, { prefix: '>', final: 'c' }, { final: 'n' }, { prefix: '?', final: 'n' }, { intermediates: '$', final: 'p' }, { prefix: '?', intermediates: '$', final: 'p' }, { prefix: '>', final: 'q' }, { final: 't' }];
+/** Colours, of which a program may ask what they are. */
+const ASKING_OSC = [4, 10, 11, 12];
 const OSC52_BYTES = 256 * 1024;
 /** Longer work shows its progress (T9). */
 const PROGRESS_BYTES = 512 * 1024;
@@ -81,6 +85,9 @@ export class Pane {
   private link: Link | null = null;
   private resizeTimer = 0;
   private nudge = 0;
+  /** Bytes that xterm.js has read, and where those end that were there before this page. */
+  private parsed = 0;
+  private replayedTo = 0;
   private asked: number | null = null;
   /** Another device decides the size at the moment. */
   private follows = false;
@@ -143,6 +150,7 @@ export class Pane {
     this.term.onSelectionChange(() => {
       if (settings.copyOnSelect && this.term.hasSelection()) void this.copy(false);
     });
+    this.staySilent();
     this.term.parser.registerOscHandler(52, (data) => this.clipboardRequest(data));
     this.term.attachCustomKeyEventHandler((event) => this.key(event));
     this.root.addEventListener('keydown', () => keyPressed(performance.now()), true);
@@ -162,6 +170,14 @@ export class Pane {
       const text = event.dataTransfer?.getData('text/plain') ?? '';
       if (text !== '') void this.paste(text);
     });
+  }
+
+  /** What a program asked before this page came was answered then, or will never be: a second answer would be typed into it. */
+  private staySilent(): void {
+    const replayed = (): boolean => this.parsed < this.replayedTo;
+    for (const id of ASKING) this.term.parser.registerCsiHandler(id, replayed);
+    this.term.parser.registerDcsHandler({ intermediates: '$', final: 'q' }, replayed);
+    for (const id of ASKING_OSC) this.term.parser.registerOscHandler(id, (data) => replayed() && data.includes('?'));
   }
 
   // ---- the session ----
@@ -189,7 +205,7 @@ export class Pane {
     this.link?.close();
     this.link = new Link(session, {
       output: (bytes) => this.pace.push(bytes),
-      attached: (now, lost, restore, begun) => this.attached(now, lost, restore, begun),
+      attached: (now, lost, restore, from) => this.attached(now, lost, restore, from),
       state: (state, detail) => this.became(state, detail),
       question: (question) => this.ask(question),
       answered: (id) => this.asked === id && this.unask(),
@@ -203,12 +219,13 @@ export class Pane {
     void this.link.connect(ticket);
   }
 
-  private attached(session: Session, lost: number, restore: string, begun: boolean): void {
+  private attached(session: Session, lost: number, restore: string, from: number | null): void {
+    if (from !== null) [this.parsed, this.replayedTo] = [from, session.end_offset];
     this.retitle(this.title || session.title);
     if (session.state === 'live') this.become('live');
     this.follows = false;
     if (lost > 0) return this.missed(lost, restore);
-    if (begun) {
+    if (from !== null && from > 0) {
       this.term.write(restore);
       this.redraw();
     } else {
@@ -230,7 +247,10 @@ export class Pane {
 
   private print(bytes: Uint8Array): void {
     const link = this.link;
-    this.term.write(bytes, () => link?.drew(bytes.length));
+    this.term.write(bytes, () => {
+      this.parsed += bytes.length;
+      link?.drew(bytes.length);
+    });
     this.owner.printed(this);
   }
 
