@@ -29,7 +29,7 @@ browser_tests() {
     (cd tests/ui && FOOTBRIDGE_BIN="$root/target/debug/footbridge" npm test --silent)
 }
 
-step "what the tests need" packages gcc libc6-dev python3 openssl openssh-server openssh-client dropbear-bin nginx-light chromium util-linux vim-tiny less htop tmux
+step "what the tests need" packages gcc libc6-dev python3 openssl openssh-server openssh-client dropbear-bin nginx-light chromium util-linux mount strace vim-tiny less htop tmux
 step "the account fbtest" account
 step "style and lints" sh scripts/lint.sh
 step "tests" rust_tests

@@ -2,6 +2,8 @@
 //! directory synced. Nobody but their owner may read them.
 
 use crate::random::Id;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -40,7 +42,7 @@ impl Beside<'_> {
 
     /// Gives it its name, unless there is such a file: `AlreadyExists`.
     pub fn place(self) -> io::Result<()> {
-        fs::hard_link(&self.beside, self.path)?;
+        take_free_name(&self.beside, self.path)?;
         let path = self.path;
         drop(self);
         sync_dir(folder(path))
@@ -58,6 +60,15 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// FAT, as USB sticks have it, knows no hard links, and some network file systems know no rename that replaces nothing: one of the two
+/// is there. Neither ever takes the name of another file.
+fn take_free_name(beside: &Path, path: &Path) -> io::Result<()> {
+    match renameat_with(CWD, beside, CWD, path, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::hard_link(beside, path),
+        renamed => Ok(renamed?),
+    }
 }
 
 /// The names in a directory are on the disk.

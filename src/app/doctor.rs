@@ -107,13 +107,26 @@ fn check_space(data: &Path) -> Finding {
     match rustix::fs::statvfs(place) {
         Ok(disk) => {
             let free = disk.f_bavail * disk.f_frsize / (1024 * 1024);
-            if free < limits::FREE_MIB {
+            if let Err(line) = writable(place) {
+                Bad(format!("space: {line}"))
+            } else if free < limits::FREE_MIB {
                 Bad(format!("space: only {free} MiB are free"))
             } else {
                 Well(format!("space: {free} MiB are free"))
             }
         }
         Err(error) => Bad(format!("space: {}: {error}", place.display())),
+    }
+}
+
+/// Nothing runs on a file system that is read-only: whoever reads this is told so, and not where it struck first.
+pub fn writable(place: &Path) -> Result<(), String> {
+    match rustix::fs::statvfs(place) {
+        Ok(disk) if disk.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) => Err(format!(
+            "{} is on a read-only file system; mount it read-write. If it was, the kernel's log (dmesg) says what happened",
+            place.display()
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -180,7 +180,8 @@ pub fn prepare(data: &Path) -> Result<(), String> {
     if empty && mine {
         fs::set_permissions(data, fs::Permissions::from_mode(0o700)).map_err(|error| format!("{shown}: {error}"))?;
     }
-    doctor::modes(data).map(drop)
+    doctor::modes(data)?;
+    doctor::writable(data)
 }
 
 fn door_settings(config: &Config, inherited: Inherited) -> Result<door::Settings, String> {

@@ -5,9 +5,10 @@ use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::{ADA, claimed};
 use serde_json::json;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 const PASSPHRASE: &str = "eleven lamps along the quay\n";
 
@@ -53,6 +54,61 @@ fn a_box_comes_back_as_it_was() {
     // The credential opens with its user's password: a session gets as far as the network.
     browser.start_session(&Target { credential: Some(&credential), ..target }).expect(201);
     assert!(footbridge.command(&["audit", "verify"], "").status.success());
+}
+
+/// A small disk, mounted; gone with its value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> SmallDisk {
+        let disk = SmallDisk(tempfile::tempdir().unwrap());
+        let words = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let done = Command::new("mount").args(words).arg(disk.0.path()).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        disk
+    }
+
+    fn names(&self) -> Vec<String> {
+        fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+/// The story: the file took its name by a hard link, and FAT has none, so that no backup could be made onto a USB stick. Not every
+/// kernel that runs the tests knows FAT: here the calls fail as they do there.
+#[test]
+fn it_is_made_where_there_are_no_hard_links_or_no_careful_rename() {
+    let (footbridge, _) = claimed();
+    let place = tempfile::tempdir().unwrap();
+    for (name, refused) in [("stick", "linkat:error=EPERM"), ("network", "renameat2:error=EINVAL")] {
+        let file = place.path().join(name);
+        let file = file.to_str().unwrap();
+        let told = footbridge.command_refused(refused, &["backup", "create", file], PASSPHRASE);
+        assert!(told.status.success(), "{}", text(&told.stderr));
+        assert!(backup(&footbridge, &["verify", file], PASSPHRASE).status.success());
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2, "nothing is left beside them");
+}
+
+#[test]
+fn a_full_disk_keeps_no_half_of_it() {
+    let (footbridge, _) = claimed();
+    let disk = SmallDisk::new();
+    let filler = disk.0.path().join("filler");
+    let full = io::copy(&mut io::repeat(0), &mut fs::File::create(&filler).unwrap()).unwrap_err();
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    let file = disk.0.path().join("box.backup");
+    let told = refusal(&backup(&footbridge, &["create", file.to_str().unwrap()], PASSPHRASE));
+    assert!(told.contains("No space left"), "{told}");
+    assert_eq!(disk.names(), ["filler"]);
+    fs::remove_file(&filler).unwrap();
+    make(&footbridge, disk.0.path());
+    assert!(backup(&footbridge, &["verify", file.to_str().unwrap()], PASSPHRASE).status.success());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const CANARY: &str = "Zq7-canary-password-of-a-router";
 const PASSPHRASE: &str = "Qx9-canary-passphrase";
@@ -79,6 +80,46 @@ fn a_directory_that_others_can_read_is_refused_and_the_remedy_said() {
     let told = refusal(&box_, &["serve"]);
     assert!(told.contains("chmod 600") && told.contains(file.to_str().unwrap()), "{told}");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    box_.start_again();
+    box_.browser().sign_in(ADA);
+}
+
+/// A mount of a directory onto itself, read-only; gone with its value.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn of(folder: &Path) -> ReadOnly {
+        let mount = |words: &[&str]| {
+            let done = Command::new("mount").args(words).arg(folder).output().unwrap();
+            assert!(done.status.success(), "{}", text(&done.stderr));
+        };
+        mount(&["--bind", folder.to_str().unwrap()]);
+        let mounted = ReadOnly(folder.to_owned());
+        mount(&["-o", "remount,ro,bind"]);
+        mounted
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// As after an error of a card, when the kernel lets nobody write. `doctor` had found nothing wrong with it.
+#[test]
+fn a_read_only_directory_is_refused_and_the_remedy_said() {
+    let (mut box_, _) = claimed();
+    box_.kill();
+    let read_only = ReadOnly::of(&box_.data());
+    for command in [&["serve"][..], &["user", "list"]] {
+        let told = refusal(&box_, command);
+        assert!(told.contains("read-only file system") && told.contains("mount it read-write"), "{told}");
+    }
+    let told = box_.command(&["doctor"], "");
+    assert!(!told.status.success());
+    assert!(text(&told.stdout).contains("BAD   space: "), "{}", text(&told.stdout));
+    drop(read_only);
     box_.start_again();
     box_.browser().sign_in(ADA);
 }

@@ -47,14 +47,14 @@ fn named_tests(text: &str) -> impl Iterator<Item = (String, &str)> {
 #[test]
 fn every_test_that_a_document_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in ["docs/THREATS.md", "docs/LESSONS.md"] {
+    for (document, least) in [("docs/THREATS.md", 9), ("docs/LESSONS.md", 9), ("docs/OPERATING.md", 1)] {
         let text = fs::read_to_string(root.join(document)).unwrap();
         let is_missing = |(file, test): &(String, &str)| {
             let source = fs::read_to_string(root.join(file)).unwrap_or_default();
             !source.contains(&format!("fn {test}("))
         };
         let missing: Vec<_> = named_tests(&text).filter(is_missing).collect();
-        assert!(named_tests(&text).count() > 8 && missing.is_empty(), "{document}: {missing:#?}");
+        assert!(named_tests(&text).count() >= least && missing.is_empty(), "{document}: {missing:#?}");
     }
 }
 

@@ -152,6 +152,18 @@ impl Footbridge {
         program(self.folder.path(), &self.settings).args(arguments).stdin(File::open(input).unwrap()).output().unwrap()
     }
 
+    /// The same, while the kernel refuses some system calls as another file system would; `refused` is a set of strace's `inject`.
+    pub fn command_refused(&self, refused: &str, arguments: &[&str], stdin: &str) -> Output {
+        let input = self.folder.path().join("stdin");
+        fs::write(&input, stdin).unwrap();
+        let plain = program(self.folder.path(), &self.settings);
+        let inject = format!("inject={refused}");
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-o", "/dev/null", "-e", &inject]).arg(plain.get_program()).args(arguments);
+        let mut traced = environment(traced, self.folder.path(), &self.settings);
+        traced.stdin(File::open(input).unwrap()).output().unwrap()
+    }
+
     /// Makes a user with the CLI, as an administrator would; the password comes from a file that only its owner can read.
     pub fn add_user(&mut self, name: &str, password: &str) {
         let file = self.folder.path().join("password");
