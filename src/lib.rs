@@ -43,6 +43,8 @@ pub mod wire;
 pub mod network;
 /// The log's newest lines, in memory.
 pub mod journal;
+/// Signed programs on their way in.
+pub mod release;
 /// Files that are whole or not there.
 pub mod disk;
 /// Now, by the calendar and since boot.

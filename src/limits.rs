@@ -329,6 +329,8 @@ pub const GOING_DOWN: Duration = Duration::from_secs(3);
 pub const UPDATE_BYTES: u64 = 64 * 1024 * 1024;
 /// An Ed25519 signature has 64 bytes.
 pub const SIGNATURE_BYTES: u64 = 64;
+/// An upload that nobody goes on with is thrown away.
+pub const UPLOAD_IDLE: Duration = Duration::from_secs(600);
 /// What `serve` ends with when it was told to start anew and cannot do so itself: a failure, so that whoever watches over it does it.
 pub const START_ME_AGAIN: u8 = 75;
 /// One question to a page on the same machine; a loaded ARMv6 board needs two seconds for a handshake.

@@ -18,6 +18,7 @@ mod preferences;
 mod problem;
 pub mod sessions;
 mod state;
+mod update;
 mod users;
 mod backup;
 
@@ -29,6 +30,7 @@ use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits::{self, Counted};
 use crate::random::Id;
+use crate::release::Inbox;
 use crate::secret::Secret;
 use crate::store::Store;
 use serde::Serialize;
@@ -212,6 +214,8 @@ pub struct Context {
     pub audit: PathBuf,
     /// Makes a backup under this passphrase. The room that knows how is above.
     pub make_backup: MakeBackup,
+    /// Where a newer program is put.
+    pub inbox: Arc<Inbox>,
 }
 
 pub type MakeBackup = Box<dyn Fn(&Secret) -> Result<Vec<u8>, String> + Send + Sync>;
@@ -290,6 +294,11 @@ pub const ROUTES: &[Route] = &[
     small(route(Post, "/api/notices/dismiss", User, logins::dismiss)),
     small(route(Post, "/api/form", User, login::form)),
     form(counted(PROOF, small(route(Post, "/api/backup", Administrator, backup::create)))),
+    route(Get, "/api/update", Administrator, update::get),
+    form(counted(PROOF, small(route(Post, "/api/update", Administrator, update::begin)))),
+    route(Put, "/api/update", Administrator, update::put),
+    route(Delete, "/api/update", Administrator, update::forget),
+    small(route(Post, "/api/update/install", Administrator, update::install)),
     route(Get, "/api/users", Administrator, users::list),
     form(counted(PROOF, small(route(Post, "/api/users", Administrator, users::add)))),
     form(counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change)))),

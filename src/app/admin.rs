@@ -13,6 +13,7 @@ use crate::door::Door;
 use crate::journal;
 use crate::limits;
 use crate::random::Id;
+use crate::release::Inbox;
 use crate::secret::Secret;
 use crate::ssh::known_hosts;
 use crate::store::{KnownHostKey, Role, Store, User};
@@ -83,6 +84,11 @@ pub enum Order {
     Presence,
     /// The server ends well and starts anew, with whatever program has its name by then.
     Restart,
+    /// How an update has ended.
+    Updated {
+        installed: bool,
+        told: String,
+    },
     /// Answers with the backup, in base64.
     Backup,
 }
@@ -131,6 +137,7 @@ pub struct Running {
     pub instance: Id,
     /// Asked for at the start: the answer changes when the file is replaced.
     pub program: PathBuf,
+    pub inbox: Arc<Inbox>,
     /// Set before the door is told to stop.
     pub anew: Arc<AtomicBool>,
 }
@@ -284,6 +291,7 @@ pub fn perform(office: &Office, order: &Order, text: Option<Secret>) -> Told {
         }
         Order::Presence => presence(office),
         Order::Restart => restart(office),
+        Order::Updated { installed, told } => updated(office, *installed, told),
         Order::Backup => backup_of(office, text),
     }
 }
@@ -547,6 +555,12 @@ fn audit_verify(office: &Office) -> Told {
         report.lines,
         shown.join(", ")
     ))
+}
+
+fn updated(office: &Office, installed: bool, told: &str) -> Told {
+    audit::note("cli.update", &[("outcome", if installed { "installed" } else { "refused" }), ("told", told)]);
+    running(office)?.inbox.ended(installed, told).map_err(failed)?;
+    Ok(String::new())
 }
 
 fn backup_of(office: &Office, passphrase: Option<Secret>) -> Told {

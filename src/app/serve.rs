@@ -3,7 +3,7 @@
 use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::supervisor::{self, Supervisor};
-use super::{Outcome, backup, doctor};
+use super::{Outcome, backup, doctor, update};
 use crate::api::{Context, MakeBackup};
 use crate::audit;
 use crate::auth::{self, Auth};
@@ -13,6 +13,7 @@ use crate::door::{self, Door, Inherited};
 use crate::journal;
 use crate::limits;
 use crate::random::Id;
+use crate::release::Inbox;
 use crate::store::Store;
 use crate::vault::DeviceKey;
 use crate::web::{self, Proxies, Site};
@@ -84,6 +85,7 @@ pub fn serve(config: &Config) -> Outcome {
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
     let door = Arc::new(Door::open(door_settings(config, inherited)?).map_err(told)?);
+    let inbox = Arc::new(update::inbox(config));
     let context = Context {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
@@ -92,6 +94,7 @@ pub fn serve(config: &Config) -> Outcome {
         ca_pem: door.ca_pem(),
         audit: rooms.data.join(audit::FILE),
         make_backup: backup_maker(&rooms),
+        inbox: inbox.clone(),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site = Arc::new(Site {
@@ -109,11 +112,12 @@ pub fn serve(config: &Config) -> Outcome {
         since: Instant::now(),
         instance: Id::random(),
         program: program.clone(),
+        inbox: inbox.clone(),
         anew: anew.clone(),
     };
     start_office(&rooms, running)?;
     let supervisor = Arc::new(Supervisor::from_environment());
-    start_keeper(&rooms, &door, supervisor.clone())?;
+    start_keeper(&rooms, &door, &inbox, supervisor.clone())?;
     announce(&rooms, &door)?;
     supervisor.ready();
     audit::note("serve.start", &[("version", env!("CARGO_PKG_VERSION"))]);
@@ -212,7 +216,12 @@ fn start_office(rooms: &Rooms, running: Running) -> Result<(), String> {
 }
 
 /// The housekeeper: signals at once, old things every few seconds, and a sign of life for whoever watches over us.
-fn start_keeper(rooms: &Rooms, door: &Arc<Door>, supervisor: Arc<Supervisor>) -> Result<(), String> {
+fn start_keeper(
+    rooms: &Rooms,
+    door: &Arc<Door>,
+    inbox: &Arc<Inbox>,
+    supervisor: Arc<Supervisor>,
+) -> Result<(), String> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let signal = |number| -> Result<UnixStream, String> {
         let (ours, theirs) = UnixStream::pair().map_err(told)?;
@@ -221,7 +230,7 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>, supervisor: Arc<Supervisor>) ->
         Ok(ours)
     };
     let (hup, term, int) = (signal(SIGHUP)?, signal(SIGTERM)?, signal(SIGINT)?);
-    let (auth, registry, door) = (rooms.auth.clone(), rooms.registry.clone(), door.clone());
+    let (auth, registry, door, inbox) = (rooms.auth.clone(), rooms.registry.clone(), door.clone(), inbox.clone());
     let thread = thread::Builder::new().name("keeper".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     let keep = move || {
         loop {
@@ -242,6 +251,8 @@ fn start_keeper(rooms: &Rooms, door: &Arc<Door>, supervisor: Arc<Supervisor>) ->
             let round = AssertUnwindSafe(|| {
                 auth.sweep(now.since_boot);
                 registry.sweep(now.since_boot);
+                inbox.sweep(Instant::now());
+                update::reap();
                 door.renew_if_due(&now);
             });
             if catch_unwind(round).is_err() {

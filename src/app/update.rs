@@ -8,21 +8,21 @@
 
 use super::admin::{self, Order};
 use super::config::Config;
-use super::{Outcome, say};
+use super::{Outcome, say, supervisor};
 use crate::door;
 use crate::limits;
 use crate::random::Id;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::signature::{ED25519, UnparsedPublicKey};
-use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use crate::release::{self, Inbox};
+use rustix::fs::{Access, FlockOperation, access, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -52,10 +52,24 @@ pub struct Presence {
 
 /// The 32 bytes of the key that releases are signed with, as the middle line of its PEM file. `make dist` knows it.
 const BUILT_IN_KEY: Option<&str> = option_env!("FOOTBRIDGE_BUILT_IN_KEY");
-/// What stands before the key in `openssl pkey -pubout` (RFC 8410).
-const DER_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
 pub fn run(config: &Config, task: &Task) -> Outcome {
+    let done = install(config, task);
+    let (installed, told) = match &done {
+        Ok((installed, told)) => (*installed, told.clone()),
+        Err(why) => (false, why.clone()),
+    };
+    // The page and the audit know it from the server that runs now. One of before this order does not take it.
+    let _ = admin::of_running(config, &Order::Updated { installed, told });
+    let (installed, told) = done?;
+    if installed {
+        return say(&(told + "\n"));
+    }
+    eprintln!("footbridge: {told}");
+    Ok(ExitCode::FAILURE)
+}
+
+/// True: it is installed. False: it was, and the previous one is back. An error: nothing has changed.
+fn install(config: &Config, task: &Task) -> Result<(bool, String), String> {
     let place = Place::here()?;
     let server = presence(config);
     if let Some(other) = server.as_ref().filter(|server| server.program != place.program) {
@@ -71,11 +85,49 @@ pub fn run(config: &Config, task: &Task) -> Outcome {
     let process = server.as_ref().and_then(hold);
     place.swap()?;
     let Some(server) = server else {
-        return say(&format!("footbridge {version} is installed; no server runs\n"));
+        return Ok((true, format!("footbridge {version} is installed; no server runs")));
     };
     match restart(config, &server).and_then(|()| serves(config, &[server.instance], wait)) {
-        Ok(_) => say(&format!("footbridge {version} is installed and serves\n")),
-        Err(why) => go_back(config, &place, &server, process, &why),
+        Ok(_) => Ok((true, format!("footbridge {version} is installed and serves"))),
+        Err(why) => go_back(config, &place, &server, process, &why).map(|told| (false, told)),
+    }
+}
+
+// ---- by the page ----
+
+/// Takes programs from a browser, where this program can put another one in its own place.
+pub fn inbox(config: &Config) -> Inbox {
+    let key = takes_one().and_then(|()| trusted_key(config));
+    let (data, update_key) = (config.data.clone(), config.update_key.clone());
+    let install = move |program: &Path| {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("update").arg(program).arg("--data").arg(&data);
+        if let Some(key) = &update_key {
+            command.arg("--update-key").arg(key);
+        }
+        // It outlives the server that starts it.
+        let detached = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        detached.spawn().map(drop)
+    };
+    Inbox::open(&config.data, key, Box::new(install))
+}
+
+/// An updater that we started may end after the server that started it began anew in the same process, and is its child still.
+pub fn reap() {
+    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+}
+
+fn takes_one() -> Result<(), String> {
+    let by_hand = "run 'footbridge update FILE' as root on the box";
+    if let Some(unit) = supervisor::unit() {
+        return Err(format!("systemd runs {unit}, which must not change programs; {by_hand}"));
+    }
+    let program = own_program()?;
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    match access(folder, Access::WRITE_OK) {
+        Ok(()) => Ok(()),
+        Err(Errno::ROFS) => Err(read_only(&program)),
+        Err(_) => Err(format!("this process may not write in {}; {by_hand}", folder.display())),
     }
 }
 
@@ -100,9 +152,9 @@ fn signed(config: &Config, file: &Path, signature: Option<&Path>) -> Result<Vec<
     let beside = PathBuf::from(format!("{}.sig", file.display()));
     let signature = read(signature.unwrap_or(&beside), limits::SIGNATURE_BYTES)?;
     let bytes = read(file, limits::UPDATE_BYTES)?;
-    UnparsedPublicKey::new(&ED25519, trusted_key(config)?)
-        .verify(&bytes, &signature)
-        .map_err(|_| format!("{} is not what was signed, or another key signed it", file.display()))?;
+    if !release::is_signed(&bytes, &signature, &trusted_key(config)?) {
+        return Err(format!("{} is not what was signed, or another key signed it", file.display()));
+    }
     Ok(bytes)
 }
 
@@ -110,17 +162,11 @@ fn trusted_key(config: &Config) -> Result<Vec<u8>, String> {
     match (&config.update_key, BUILT_IN_KEY) {
         (Some(path), _) => {
             let text = String::from_utf8(read(path, limits::KEY_TEXT_BYTES as u64)?).unwrap_or_default();
-            public_key(&text).ok_or_else(|| format!("{} is not an Ed25519 public key (PEM)", path.display()))
+            release::public_key(&text).ok_or_else(|| format!("{} is not an Ed25519 public key (PEM)", path.display()))
         }
-        (None, Some(text)) => public_key(text).ok_or_else(|| "the built-in key for updates is no key".into()),
+        (None, Some(text)) => release::public_key(text).ok_or_else(|| "the built-in key for updates is no key".into()),
         (None, None) => Err("this program was built without a key for updates; set update_key".into()),
     }
-}
-
-fn public_key(text: &str) -> Option<Vec<u8>> {
-    let body: String = text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
-    let der = BASE64.decode(body).ok()?;
-    der.strip_prefix(&DER_PREFIX).filter(|key| key.len() == 32).map(<[u8]>::to_vec)
 }
 
 /// Its version, if it runs here, is not older than this program, and serves an empty box.
@@ -231,15 +277,28 @@ fn lists(list: &str, program: &Path) -> bool {
     list.lines().any(|line| Path::new(line) == program)
 }
 
+/// Where this program is, unless it is a package's.
+fn own_program() -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let list = fs::read_to_string(PACKAGE_LIST).unwrap_or_default();
+    if lists(&list, &program) {
+        return Err("this program belongs to the Debian package footbridge, and its next version comes as one: \
+                    apt install ./footbridge_VERSION.deb"
+            .into());
+    }
+    Ok(program)
+}
+
+fn read_only(program: &Path) -> String {
+    format!(
+        "{} is on a read-only file system: it is updated with what it came in (an image: as a whole, see docs/OPERATING.md)",
+        program.display()
+    )
+}
+
 impl Place {
     fn here() -> Result<Place, String> {
-        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-        let list = fs::read_to_string(PACKAGE_LIST).unwrap_or_default();
-        if lists(&list, &program) {
-            return Err("this program belongs to the Debian package footbridge, and its next version comes as one: \
-                        apt install ./footbridge_VERSION.deb"
-                .into());
-        }
+        let program = own_program()?;
         let beside = |end: &str| PathBuf::from(format!("{}.{end}", program.display()));
         let parent = program.parent().unwrap_or(Path::new("/"));
         let folder = File::open(parent).map_err(told(parent))?;
@@ -249,10 +308,7 @@ impl Place {
 
     fn stage(&self, bytes: &[u8]) -> Result<(), String> {
         let mut file = File::create(&self.staged).map_err(|error| match error.kind() {
-            io::ErrorKind::ReadOnlyFilesystem => format!(
-                "{} is on a read-only file system: it is updated with what it came in (an image: as a whole, see docs/OPERATING.md)",
-                self.program.display()
-            ),
+            io::ErrorKind::ReadOnlyFilesystem => read_only(&self.program),
             _ => told(&self.staged)(error),
         })?;
         let executable = fs::Permissions::from_mode(0o755);
@@ -332,7 +388,13 @@ fn serves(config: &Config, not: &[Id], patience: Duration) -> Result<Id, String>
 }
 
 /// The previous program gets its place back and is started.
-fn go_back(config: &Config, place: &Place, old: &Presence, process: Option<OwnedFd>, why: &str) -> Outcome {
+fn go_back(
+    config: &Config,
+    place: &Place,
+    old: &Presence,
+    process: Option<OwnedFd>,
+    why: &str,
+) -> Result<String, String> {
     place.swap_back()?;
     let mut not = vec![old.instance];
     match (presence(config), process) {
@@ -354,8 +416,7 @@ fn go_back(config: &Config, place: &Place, old: &Presence, process: Option<Owned
         Ok(_) => "the previous one is back and serves".to_owned(),
         Err(_) => "the previous one is back in its place, but nobody has started it: start it".to_owned(),
     };
-    eprintln!("footbridge: the new program does not serve ({why}); {back}");
-    Ok(ExitCode::FAILURE)
+    Ok(format!("the new program does not serve ({why}); {back}"))
 }
 
 #[cfg(test)]
@@ -375,17 +436,5 @@ mod tests {
         let list = "/.\n/usr\n/usr/bin\n/usr/bin/footbridge\n";
         assert!(lists(list, Path::new("/usr/bin/footbridge")));
         assert!(!lists(list, Path::new("/usr/local/bin/footbridge")) && !lists("", Path::new("/usr/bin/footbridge")));
-    }
-
-    #[test]
-    fn a_public_key_is_read_as_openssl_writes_it_and_as_one_line() {
-        // RFC 8410, section 10.1.
-        let line = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{line}\n-----END PUBLIC KEY-----\n");
-        assert_eq!(public_key(line).map(|key| key[0]), Some(0x19));
-        assert_eq!(public_key(&pem), public_key(line));
-        for junk in ["", "MCow", &line[..line.len() - 4], "!", &line.replace("MCow", "MCox")] {
-            assert_eq!(public_key(junk), None, "{junk:?}");
-        }
     }
 }

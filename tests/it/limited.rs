@@ -6,7 +6,7 @@ use crate::second_factor::{enrol, half};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge};
 use crate::world::ssh_server::SshServer;
-use crate::world::{ADA, claimed, claimed_with};
+use crate::world::{ADA, claimed_with};
 use footbridge::api::{Access, Method, ROUTES, Route};
 use footbridge::limits::{Counted, LIMITED, Of, Per};
 use serde_json::{Value, json};
@@ -108,6 +108,9 @@ fn a_guess(route: &Route) -> Value {
             json!({"credential": "AA", "client_data": "AA", "authenticator_data": "AA", "signature": "AA"})
         }
         "/api/backup" => json!({"passphrase": EVE.1, "proof": "000000"}),
+        "/api/update" => {
+            json!({"bytes": 1, "signature": format!("{}==", "A".repeat(86)), "proof": "000000"})
+        }
         "/api/devices" => {
             json!({"label": "x", "public_key": "AA", "challenge": "x", "signature": "AA", "proof": "000000"})
         }
@@ -122,7 +125,10 @@ fn a_guess(route: &Route) -> Value {
 /// Five wrong passwords at the front door, and no other door is open to this address.
 #[test]
 fn failures_at_one_door_close_them_all() {
-    let (mut box_, mut ada) = claimed();
+    // RFC 8410, section 10.1. Without a key for updates the box would take none, and ask for no proof.
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=").unwrap();
+    let (mut box_, mut ada) = claimed_with(&[("FOOTBRIDGE_UPDATE_KEY", key.path().to_str().unwrap())]);
     box_.add_user(EVE.0, EVE.1);
     let users = ada.get("/api/users").expect(200);
     let eve = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "eve").unwrap()["id"].clone();

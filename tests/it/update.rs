@@ -1,13 +1,14 @@
 //! An update is signed and serves, or nothing has changed: the program that runs stays, or comes back by itself.
 
-use crate::world::ADA;
-use crate::world::browser::Browser;
+use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{text, write_private};
 use crate::world::patience::until;
+use crate::world::{ADA, claimed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ impl Installed {
         command
             .env("FOOTBRIDGE_DATA", self.path("data"))
             .env("FOOTBRIDGE_LISTEN", "127.0.0.1:0")
+            .env("FOOTBRIDGE_SECOND_FACTOR", "optional")
             .env("FOOTBRIDGE_UPDATE_KEY", self.path("update.pem"))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
@@ -253,7 +255,11 @@ fn comes_back_after(otherwise: &str) {
     assert_eq!(done.status.code(), Some(1), "{}{said}", text(&done.stdout));
     assert!(said.contains("does not serve") && said.contains("the previous one is back and serves"), "{said}");
     assert!(box_.program() == before);
-    box_.browser().sign_in(ADA);
+    let last = box_.ending();
+    assert!(
+        last["installed"] == false && said.contains(last["told"].as_str().unwrap()),
+        "the page says it too: {last}"
+    );
 }
 
 #[test]
@@ -283,4 +289,114 @@ fn a_key_that_is_none_is_said_to_be_none() {
     let done = box_.update(&[file.to_str().unwrap()]);
     assert!(text(&done.stderr).contains("is not an Ed25519 public key"), "{}", text(&done.stderr));
     assert!(box_.program() != second_build());
+}
+
+/// What the page does: the file in pieces, then the word to install it.
+fn send(browser: &mut Browser, bytes: &[u8], signature: &[u8]) -> Reply {
+    let begun = json!({"bytes": bytes.len(), "signature": BASE64.encode(signature), "proof": ADA.1});
+    let upload = browser.post("/api/update", begun).expect(201)["upload"].clone();
+    let mut at = 0;
+    loop {
+        let piece = &bytes[at..bytes.len().min(at + 45_000)];
+        let reply = browser.put("/api/update", json!({"upload": upload, "at": at, "data": BASE64.encode(piece)}));
+        at += piece.len();
+        if reply.status != 200 || at == bytes.len() {
+            let whole = reply.status == 200 && reply.json()["whole"] == true;
+            return if whole { browser.post("/api/update/install", json!({"upload": upload})) } else { reply };
+        }
+    }
+}
+
+impl Installed {
+    /// How the box says that the update has ended, once it has.
+    fn ending(&self) -> Value {
+        until("the end of the update", || fs::read(self.path("data/update/ending")).ok());
+        let mut browser = self.browser();
+        browser.sign_in(ADA);
+        browser.get("/api/update").expect(200)["last"].clone()
+    }
+}
+
+#[test]
+fn a_browser_brings_a_program_and_reads_how_it_went() {
+    let mut box_ = Installed::new();
+    let mut ada = box_.start_alone();
+    let (first, second) = (box_.program(), second_build());
+    assert_eq!(ada.get("/api/update").expect(200)["closed"], Value::Null);
+    let signature = box_.key.sign(&second);
+    assert_eq!(send(&mut ada, &second, signature.as_ref()).status, 202);
+    until("the new program", || (box_.starts() == 2).then_some(()));
+    let last = box_.ending();
+    assert!(last["installed"] == true && last["told"].as_str().unwrap().contains("is installed and serves"), "{last}");
+    assert!(box_.program() == second && fs::read(box_.path("bin/footbridge.previous")).unwrap() == first);
+    assert_eq!(box_.server.as_mut().unwrap().try_wait().unwrap(), None, "the process has gone on");
+    let left: Vec<_> =
+        fs::read_dir(box_.path("data/update")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["ending"], "what was sent takes no room any more");
+    let mut browser = box_.browser();
+    browser.sign_in(ADA);
+    let audit = browser.get("/api/audit?last=50").expect(200).to_string();
+    for event in ["admin.update", "admin.update.install", "cli.update"] {
+        assert!(audit.contains(&format!("\"{event}\"")), "{event} is not in {audit}");
+    }
+}
+
+#[test]
+fn what_a_browser_brings_must_be_signed_and_proved_and_whole() {
+    let mut box_ = Installed::new();
+    let mut ada = box_.start_alone();
+    let (before, second) = (box_.program(), second_build());
+    let begun = |bytes: u64, signature: &[u8]| json!({"bytes": bytes, "signature": BASE64.encode(signature)});
+    assert_eq!(ada.post("/api/update", begun(10, &[0; 64])).refusal(403), "proof_needed");
+    for (bytes, signature) in [(0, &[0; 64][..]), (1 << 40, &[0; 64]), (10, &[0; 63]), (10, &[])] {
+        assert_eq!(ada.post("/api/update", begun(bytes, signature)).refusal(422), "invalid");
+    }
+    let foreign = new_key().sign(&second);
+    let told = send(&mut ada, &second, foreign.as_ref());
+    assert!(text(&told.body).contains("another key signed it"), "{}", text(&told.body));
+    assert_eq!(told.refusal(422), "invalid");
+    let good = box_.key.sign(&second);
+    let mut changed = second.clone();
+    changed[4711] ^= 1;
+    assert_eq!(send(&mut ada, &changed, good.as_ref()).refusal(422), "invalid");
+
+    // A second sign-in of the same person goes on with nothing of the first one's.
+    let body = json!({"bytes": 10, "signature": BASE64.encode(good.as_ref()), "proof": ADA.1});
+    let upload = ada.post("/api/update", body).expect(201)["upload"].clone();
+    let mut other = box_.browser();
+    other.sign_in(ADA);
+    let piece = json!({"upload": upload, "at": 0, "data": "AAAA"});
+    assert_eq!(other.put("/api/update", piece.clone()).refusal(404), "not_found");
+    assert_eq!(ada.put("/api/update", piece.clone()).expect(200)["have"], 3);
+    assert_eq!(ada.put("/api/update", piece).refusal(409), "conflict");
+    assert_eq!(ada.post("/api/update/install", json!({"upload": upload})).refusal(404), "not_found");
+
+    assert_eq!(ada.delete("/api/update").status, 204);
+    assert_eq!(ada.get("/api/update").expect(200)["upload"], Value::Null);
+    assert_eq!(fs::read_dir(box_.path("data/update")).unwrap().count(), 0);
+    assert!(box_.program() == before && box_.starts() == 1 && ada.is_signed_in());
+}
+
+#[test]
+fn what_a_browser_brings_and_is_unfit_is_refused_in_words() {
+    let mut box_ = Installed::new();
+    let mut ada = box_.start_watched_over();
+    let before = box_.program();
+    let old = script("0.0.9", "exit 1");
+    let signature = box_.key.sign(&old);
+    assert_eq!(send(&mut ada, &old, signature.as_ref()).status, 202);
+    let last = box_.ending();
+    assert!(last["installed"] == false && last["told"].as_str().unwrap().contains("is older"), "{last}");
+    assert!(box_.program() == before && ada.is_signed_in(), "nobody was disturbed");
+}
+
+#[test]
+fn a_box_without_a_key_for_updates_takes_none_and_says_why() {
+    let (_box, mut ada) = claimed();
+    let closed = ada.get("/api/update").expect(200)["closed"].as_str().unwrap().to_owned();
+    assert!(closed.contains("built without a key for updates"), "{closed}");
+    let body = json!({"bytes": 10, "signature": BASE64.encode([0; 64]), "proof": ADA.1});
+    let reply = ada.post("/api/update", body);
+    assert!(text(&reply.body).contains("built without a key"), "{}", text(&reply.body));
+    assert_eq!(reply.refusal(409), "conflict");
 }

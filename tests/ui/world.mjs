@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -35,27 +35,29 @@ export async function freePort() {
   return port;
 }
 
-function run(folder, data, settings) {
+function run(program, folder, data, settings) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FOOTBRIDGE_')));
-  return spawn(binary, ['serve'], {
+  return spawn(program, ['serve'], {
     cwd: folder,
     env: { ...env, FOOTBRIDGE_DATA: data, FOOTBRIDGE_LISTEN: '127.0.0.1:0', FOOTBRIDGE_TARGETS_ALLOW: '127.0.0.0/8', ...EASY, ...settings },
     stdio: ['ignore', 'pipe', process.env.FOOTBRIDGE_TEST_LOG ? 'inherit' : 'ignore'],
   });
 }
 
-/** The program with a data folder of its own. `close` ends it and removes everything. */
-export async function footbridge(settings = {}) {
+/** The program with a data folder of its own; a copy of it in there, if it is to be exchanged. `close` ends it and removes everything. */
+export async function footbridge(settings = {}, { copied = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'footbridge-ui-'));
   const data = join(folder, 'data');
-  const box = { folder, url: '', code: null, stop, start, close };
+  const program = copied ? join(folder, 'footbridge') : binary;
+  if (copied) copyFileSync(binary, program);
+  const box = { folder, program, url: '', code: null, stop, start, close };
   let child = null;
   await start({});
   return box;
 
   /** After `stop`: the same data and the same address, as after a power cut. */
   async function start(more = box.url === '' ? {} : { FOOTBRIDGE_LISTEN: new URL(box.url).host }) {
-    child = run(folder, data, { ...settings, ...more });
+    child = run(program, folder, data, { ...settings, ...more });
     const known = {};
     const lines = createInterface({ input: child.stdout });
     await new Promise((done, fail) => {

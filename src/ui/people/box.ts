@@ -121,6 +121,20 @@ export interface Invite {
 /** A fresh code or password beside a deed that needs it. */
 export type Proof = { proof?: string };
 
+/** How the last update ended, in one sentence of the box's. */
+export interface Ending {
+  at: number;
+  installed: boolean;
+  told: string;
+}
+
+export interface UpdateState {
+  version: string;
+  /** Why this box takes no program from the page. */
+  closed: string | null;
+  last: Ending | null;
+}
+
 export const box = {
   verify: (code: string): Promise<Step> => api.post('/api/factor/verify', { code }),
   recover: (code: string): Promise<Step> => api.post('/api/factor/recover', { code }),
@@ -159,6 +173,11 @@ export const box = {
   invites: async (): Promise<Invite[]> => (await api.get<{ invites: Invite[] }>('/api/invites')).invites,
   invite: (role: Role, proof: Proof): Promise<{ token: string; expires: number }> => api.post('/api/invites', { role, ...proof }),
   backup: (passphrase: string, proof: string): Promise<Blob> => api.file('/api/backup', { passphrase, proof }),
+  updateState: (): Promise<UpdateState> => api.get('/api/update'),
+  beginUpdate: async (bytes: number, signature: string, proof: string): Promise<string> => (await api.post<{ upload: string }>('/api/update', { bytes, signature, proof })).upload,
+  sendUpdate: (upload: string, at: number, data: string): Promise<{ have: number; whole: boolean }> => api.put('/api/update', { upload, at, data }),
+  installUpdate: (upload: string): Promise<void> => api.post('/api/update/install', { upload }),
+  forgetUpdate: (): Promise<void> => api.del('/api/update'),
   overrideHostKey: (session: string, question: number, fingerprint: string, proof: string): Promise<void> => api.post(`/api/sessions/${session}/hostkey`, { question, fingerprint, remember: true, proof }),
   takeBack: (id: string): Promise<void> => api.del(`/api/invites/${id}`),
   acceptInvite: (token: string, name: string, password: string): Promise<Step> => api.post('/api/invite', { token, name, password }),

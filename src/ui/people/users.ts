@@ -9,17 +9,19 @@ import { openBackup } from './backup';
 import { type Invite, type Person, ROLES, type Role, box } from './box';
 import { inviteLink } from './link';
 import { fetched, said, timeText, withProof, wordText } from './parts';
+import { openUpdate } from './update';
 
 export async function openUsers(self: string): Promise<void> {
   const people = fetched(box.people, (all, refresh) => h('ul', { class: 'rows' }, ...all.map((one) => personRow(one, self, refresh))));
   const invites = fetched(box.invites, inviteList);
   const invite = h('button', { type: 'button', class: 'button primary', on: { click: () => void makeInvite().then((made) => made && invites.refresh()) } }, icon('plus'), t('people.invites.make'));
   const backup = h('button', { type: 'button', class: 'button', on: { click: () => void openBackup() } }, icon('import'), t('people.backup.title'));
+  const update = h('button', { type: 'button', class: 'button', on: { click: () => void openUpdate() } }, icon('import'), t('people.update.title'));
   const body = h(
     'div',
     { class: 'keys' },
     h('p', { class: 'dialog-lead' }, t('people.users.lead')),
-    h('div', { class: 'toolbar' }, invite, backup),
+    h('div', { class: 'toolbar' }, invite, backup, update),
     people.root,
     h('section', { class: 'account-part', 'aria-label': t('people.invites') }, h('h3', {}, t('people.invites')), invites.root),
   );
