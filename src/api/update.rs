@@ -20,10 +20,9 @@ impl From<Refused> for Problem {
                 "This piece does not begin where the last one ended, or is too long.",
                 &format!("{have} bytes are there."),
             ),
-            Refused::NotSigned => Problem::invalid(
-                "signature",
-                "The file is not what was signed, or another key signed it.",
-            ),
+            Refused::NotSigned => {
+                Problem::invalid("signature", "The file is not what was signed, or another key signed it.")
+            }
             Refused::Disk(error) => Problem::internal(&error),
         }
     }
