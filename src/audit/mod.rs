@@ -81,7 +81,9 @@ impl Book {
                 true => file.set_len(self.bytes),
                 false => Ok(()),
             });
-        if let Err(error) = cut {
+        if let Err(error) = cut
+            && !self.in_trouble
+        {
             log::error!("half a line of the audit log cannot be cut off: {error}");
         }
     }
@@ -92,8 +94,8 @@ impl Book {
             if !self.in_trouble {
                 log::error!("the audit log cannot be written ({error}); terminals go on");
             }
-            self.in_trouble = true;
             self.cut_torn_line();
+            self.in_trouble = true;
         } else {
             self.in_trouble = false;
         }

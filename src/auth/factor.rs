@@ -230,13 +230,15 @@ impl Auth {
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
         let secret = opened.ok_or(Refusal::Failed)?.map_err(internal)?;
         let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
-        if !step.map_or(Ok(false), |step| self.take_step(user, step))? {
+        let taken = step.map_or(Ok(false), |step| self.take_step(user, step));
+        if matches!(taken, Ok(false)) {
             audit::note("factor.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
+        // Also where the disk refused: the code was not wrong.
         self.table.forgive(by_address);
         self.table.forgive(by_account);
-        Ok(())
+        taken.map(drop)
     }
 
     /// False: the same code was quicker elsewhere, or the factor is another one by now.
