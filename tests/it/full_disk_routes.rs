@@ -144,12 +144,17 @@ const RIVER: &str = "a quiet river under the bridge";
 
 impl Scene {
     fn on(disk: &Disk) -> Scene {
+        Scene::with(disk, &[])
+    }
+
+    fn with(disk: &Disk, more: &[(&str, &str)]) -> Scene {
         let data = disk.data();
         let settings = [
             ("FOOTBRIDGE_DATA", data.to_str().unwrap()),
             ("FOOTBRIDGE_LOGIN_FAILURES", "1000"),
             ("FOOTBRIDGE_CLIENT_CERTIFICATES", "ask"),
         ];
+        let settings = [&settings[..], more].concat();
         let (mut footbridge, mut ada) = claimed_with(&settings);
         OTHERS.iter().for_each(|name| footbridge.add_user(name, RIVER));
         let mut ids = BTreeMap::new();
@@ -366,6 +371,100 @@ impl Scene {
         self.ada = self.footbridge.browser();
         self.ada.sign_in((ADA.0, &self.password));
     }
+}
+
+fn audit_of(scene: &Scene) -> String {
+    text(&scene.footbridge.command(&["audit", "tail", "200"], "").stdout)
+}
+
+/// The audit's file has blocks of its own, and the rest of the last one is still free: it is used up too.
+fn use_up_the_audit(scene: &mut Scene) {
+    let missed = "the audit log cannot be written";
+    for n in 0..4000 {
+        if scene.footbridge.log().contains(missed) {
+            return;
+        }
+        let mut nobody = scene.footbridge.browser();
+        assert_eq!(nobody.try_sign_in(&format!("nobody{n}"), "short").status, 401);
+    }
+    panic!("the audit log never gets full");
+}
+
+#[test]
+fn where_the_audit_is_required_a_full_disk_opens_no_new_terminal_and_ends_none() {
+    let disk = Disk::new();
+    let mut scene = Scene::with(&disk, &[("FOOTBRIDGE_AUDIT_REQUIRED", "on")]);
+    disk.fill();
+    use_up_the_audit(&mut scene);
+    let host = scene.ids["hosts"].clone();
+    let refused = scene.ada.post("/api/sessions", json!({"host_id": host})).expect(507);
+    assert_eq!(refused["error"], "audit_unwritable");
+    assert!(refused["message"].as_str().unwrap().contains("audit log cannot be written"), "{refused}");
+    assert_eq!(scene.ada.get("/api/sessions").expect(200)["sessions"].as_array().unwrap().len(), 1);
+    scene.the_terminal_goes_on();
+    disk.make_room();
+    scene.ada.post("/api/sessions", json!({"host_id": host})).expect(201);
+    assert!(audit_of(&scene).contains("audit.gap"));
+    scene.is_consistent();
+}
+
+#[test]
+fn where_it_is_not_a_full_disk_opens_terminals_and_the_gap_is_told_afterwards() {
+    let disk = Disk::new();
+    let mut scene = Scene::on(&disk);
+    disk.fill();
+    use_up_the_audit(&mut scene);
+    let host = scene.ids["hosts"].clone();
+    scene.ada.post("/api/sessions", json!({"host_id": host})).expect(201);
+    scene.the_terminal_goes_on();
+    assert!(!audit_of(&scene).contains("audit.gap"));
+    disk.make_room();
+    scene.footbridge.browser().sign_in((ADA.0, ADA.1));
+    let told = audit_of(&scene);
+    assert!(told.contains("audit.gap"), "{told}");
+    scene.is_consistent();
+}
+
+/// Through the running server. What it prints of a refusal says why.
+#[test]
+fn the_command_line_says_it_too_and_leaves_nothing_half_done() {
+    let disk = Disk::new();
+    let mut scene = Scene::on(&disk);
+    let known_hosts = disk.0.path().join("known_hosts");
+    fs::write(&known_hosts, scene._host.known_hosts_line("ed25519")).unwrap();
+    let password = disk.0.path().join("password");
+    crate::world::footbridge::write_private(&password, RIVER);
+    let (known_hosts, password) = (known_hosts.to_str().unwrap(), password.to_str().unwrap());
+    let (device, key) = (scene.ids["devices"].clone(), scene.ids["hostkeys"].clone());
+    let commands: [&[&str]; 10] = [
+        &["user", "add", "hal", "--role", "user", "--password-file", password],
+        &["user", "role", "bob", "command-only"],
+        &["user", "invite"],
+        &["user", "disable", "bob"],
+        &["user", "reset-password", "dora"],
+        &["user", "reset-mfa", "dora"],
+        &["user", "delete", "carl"],
+        &["device", "remove", "ada", &device],
+        &["hostkey", "add", known_hosts],
+        &["hostkey", "remove", &key],
+    ];
+    let refused = |scene: &mut Scene, why: &str| {
+        let before = scene.stored();
+        for words in commands {
+            let told = scene.footbridge.command(words, "");
+            assert!(!told.status.success() && told.stdout.is_empty(), "{words:?}: {}", text(&told.stdout));
+            assert!(text(&told.stderr).contains(why), "{words:?}: {}", text(&told.stderr));
+            assert_eq!(scene.stored(), before, "{words:?} was refused, and left something");
+        }
+    };
+    disk.fill();
+    scene.use_up_the_file();
+    refused(&mut scene, "disk is full");
+    disk.make_room();
+    let done = scene.footbridge.command(&["user", "enable", "bob"], "");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    disk.become_read_only();
+    refused(&mut scene, "read-only");
 }
 
 fn start_again_and_compare(mut scene: Scene) {
