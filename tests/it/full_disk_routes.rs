@@ -465,6 +465,19 @@ fn the_command_line_says_it_too_and_leaves_nothing_half_done() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     disk.become_read_only();
     refused(&mut scene, "read-only");
+    // Without a server each opens the data directory itself.
+    scene.footbridge.kill();
+    for words in commands {
+        let told = scene.footbridge.command(words, "");
+        assert!(!told.status.success() && told.stdout.is_empty(), "{words:?}: {}", text(&told.stdout));
+        assert!(text(&told.stderr).contains("ead-only"), "{words:?}: {}", text(&told.stderr));
+    }
+    let file = disk.place().join("box.backup");
+    let told = scene.footbridge.command(&["backup", "create", file.to_str().unwrap()], "eleven lamps along the quay\n");
+    assert!(!told.status.success() && text(&told.stderr).contains("ead-only"), "{}", text(&told.stderr));
+    disk.mount_anew();
+    scene.start_again();
+    scene.is_consistent();
 }
 
 fn start_again_and_compare(mut scene: Scene) {
