@@ -117,11 +117,13 @@ impl Auth {
     pub fn use_recovery(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
         let admitted = self.admit(who)?;
-        if !self.use_up_recovery(&user, code, who)? {
+        let used = self.use_up_recovery(&user, code, who);
+        if matches!(used, Ok(false)) {
             audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
+        used?;
         audit::note("recovery.used", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.go_on(login, Stage::Recovered, who)
     }

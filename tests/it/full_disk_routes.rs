@@ -7,6 +7,7 @@
 
 use crate::devices::{Device, trusted_by};
 use crate::foreign::method;
+use crate::second_factor::{enrol, half};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::ssh_server::{PASSWORD, SshServer};
@@ -107,12 +108,12 @@ const WRITES_NOTHING: &[(&str, &str)] = &[
 /// are tried do.
 const NOT_TRIED_HERE: &[(&str, &str)] = &[
     ("POST /api/claim", "needs a box without an administrator"),
-    ("POST /api/factor/verify", "second factor"),
-    ("POST /api/factor/recover", "second factor"),
+    ("POST /api/factor/verify", "second factor, below"),
+    ("POST /api/factor/recover", "second factor, below"),
     ("POST /api/factor/begin", "second factor"),
     ("POST /api/factor/finish", "second factor"),
     ("POST /api/factor/disable", "second factor"),
-    ("POST /api/factor/codes", "second factor"),
+    ("POST /api/factor/codes", "second factor, below"),
     ("POST /api/factor/passkey/verify", "second factor"),
     ("POST /api/factor/passkey/prove", "second factor"),
     ("POST /api/factor/passkey/create", "second factor"),
@@ -423,6 +424,28 @@ fn where_it_is_not_a_full_disk_opens_terminals_and_the_gap_is_told_afterwards() 
     let told = audit_of(&scene);
     assert!(told.contains("audit.gap"), "{told}");
     scene.is_consistent();
+}
+
+/// A code that cannot be written down opens nothing, and does not count as a wrong one: five of those make an account wait.
+#[test]
+fn a_second_factor_s_code_that_cannot_be_written_down_is_refused_and_not_counted() {
+    let disk = Disk::new();
+    let data = disk.data();
+    let (footbridge, mut ada) = claimed_with(&[("FOOTBRIDGE_DATA", data.to_str().unwrap())]);
+    let (phone, recovery) = enrol(&mut ada);
+    disk.become_read_only();
+    let mut browser = half(&footbridge, ADA, "factor");
+    let code = json!({"code": phone.code(0)});
+    for _ in 0..6 {
+        assert_eq!(browser.post("/api/factor/verify", code.clone()).refusal(507), "disk_read_only");
+        assert_eq!(ada.post("/api/factor/codes", code.clone()).refusal(507), "disk_read_only");
+    }
+    for _ in 0..6 {
+        let reply = browser.post("/api/factor/recover", json!({"code": recovery[0]}));
+        assert_eq!(reply.refusal(507), "disk_read_only");
+    }
+    assert_eq!(browser.get("/api/hosts").refusal(403), "second_factor");
+    assert_eq!(ada.get("/api/factor").expect(200)["recovery_left"], 10);
 }
 
 /// Through the running server. What it prints of a refusal says why.
