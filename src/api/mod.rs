@@ -212,6 +212,8 @@ pub struct Context {
     pub ca_pem: Option<String>,
     /// Where the audit is.
     pub audit: PathBuf,
+    /// No terminal begins that the audit does not know of.
+    pub audit_required: bool,
     /// Makes a backup under this passphrase. The room that knows how is above.
     pub make_backup: MakeBackup,
     /// Where a newer program is put.

@@ -2,7 +2,7 @@
 
 use crate::auth::Refusal;
 use crate::limits;
-use crate::store::StoreError;
+use crate::store::{Disk, StoreError};
 use serde::Serialize;
 use std::fmt::Display;
 use std::time::Duration;
@@ -96,6 +96,15 @@ impl Problem {
         Problem::new(500, "internal", "Something went wrong inside the box.", "Try again; the box's log says more.")
     }
 
+    /// Nothing was changed, and its owner can do something about it.
+    pub fn disk(disk: Disk) -> Problem {
+        let code = match disk {
+            Disk::Full => "disk_full",
+            Disk::ReadOnly => "disk_read_only",
+        };
+        Problem::new(507, code, disk.sentence(), disk.remedy())
+    }
+
     /// docs/API.md, "Errors".
     pub fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
@@ -119,7 +128,10 @@ impl From<StoreError> for Problem {
                 "Delete some you do not need.",
                 limits::QUOTA_RETRY,
             ),
-            error => Problem::internal(&error),
+            error => {
+                let problem = Problem::internal(&error);
+                error.disk().map_or(problem, Problem::disk)
+            }
         }
     }
 }
@@ -142,6 +154,7 @@ impl From<Refusal> for Problem {
             ),
             Refusal::Gone => Problem::not_found(),
             Refusal::NotNow(why) => Problem::conflict(why, ""),
+            Refusal::Disk(disk) => Problem::disk(disk),
             Refusal::Internal => Problem::internal(&"sign-in (see the line above)"),
         }
     }

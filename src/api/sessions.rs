@@ -1,6 +1,7 @@
 //! Terminals: start, list, end, and the ticket that lets a browser look at one.
 
 use super::{Answer, Context, Problem, Request, check, credentials, users};
+use crate::audit;
 use crate::auth::Refusal;
 use crate::auth::logins::Login;
 use crate::bridge::{Begin, Crowded, Refused, Session, Start, Viewer};
@@ -49,6 +50,7 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     check::size("rows", size.1)?;
     let plan = plan(context, login, fields)?;
     let signing = unlock(context, login, plan.credential_id)?;
+    ask_audit(context, login, &plan.destination)?;
     let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
     if !login.is_alive(request.now.since_boot) {
@@ -64,6 +66,20 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))
+}
+
+/// Where the owner wants it so, a terminal that cannot be noted does not begin. Those that run go on.
+fn ask_audit(context: &Context, login: &Login, to: &Destination) -> Result<(), Problem> {
+    let fields = [("user", login.name.as_str()), ("host", &to.host), ("as", &to.user)];
+    if !context.audit_required || audit::note_surely("session.ask", &fields) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        507,
+        "audit_unwritable",
+        "The audit log cannot be written, and this box opens no new terminal without it.",
+        "Make room on the box's disk, or ask whoever runs it; terminals that run go on.",
+    ))
 }
 
 fn plan(context: &Context, login: &Login, fields: Fields) -> Result<Plan, Problem> {

@@ -90,19 +90,20 @@ struct Changes {
 pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: Changes = request.read()?;
     let user = find(context, request)?;
-    if let Some(role) = fields.role.filter(|role| *role != user.role) {
-        if role == Role::Administrator {
-            prove(context, request, fields.proof.as_ref(), &format!("make administrator {}", user.id))?;
-        }
-        context.auth.set_role(user.id, role)?;
-        note(request, "admin.user.role", &user.name)?;
-        let keeps_terminals = role != Role::CommandOnly;
-        let_go(context, user.id, keeps_terminals);
+    let role = fields.role.filter(|role| *role != user.role);
+    let disabled = fields.disabled.filter(|disabled| *disabled != user.disabled);
+    if role == Some(Role::Administrator) {
+        prove(context, request, fields.proof.as_ref(), &format!("make administrator {}", user.id))?;
     }
-    if let Some(disabled) = fields.disabled.filter(|disabled| *disabled != user.disabled) {
-        context.auth.set_disabled(user.id, disabled)?;
+    if role.is_some() || disabled.is_some() {
+        context.auth.set_standing(user.id, role, disabled)?;
+        let_go(context, user.id, role != Some(Role::CommandOnly) && disabled != Some(true));
+    }
+    if role.is_some() {
+        note(request, "admin.user.role", &user.name)?;
+    }
+    if let Some(disabled) = disabled {
         note(request, if disabled { "admin.user.disable" } else { "admin.user.enable" }, &user.name)?;
-        let_go(context, user.id, !disabled);
     }
     Answer::json(200, &show(context, request, &find(context, request)?))
 }

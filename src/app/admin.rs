@@ -16,7 +16,7 @@ use crate::random::Id;
 use crate::release::Inbox;
 use crate::secret::Secret;
 use crate::ssh::known_hosts;
-use crate::store::{KnownHostKey, Role, Store, User};
+use crate::store::{Disk, KnownHostKey, Role, Store, StoreError, User};
 use crate::vault::DeviceKey;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -300,6 +300,10 @@ fn failed(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+fn not_written(error: StoreError) -> String {
+    error.disk().map_or_else(|| error.to_string(), told_of)
+}
+
 fn fresh_claim_code(office: &Office) -> Told {
     if office.auth.claimed() {
         return Err("there is an administrator already; use 'footbridge user add' for more".into());
@@ -326,16 +330,22 @@ fn user_add(office: &Office, name: &str, role: Role, password: Option<Secret>) -
     let user = office.auth.add_user(name, role, &password, &clock::now()).map_err(|refusal| match refusal {
         Refusal::Weak { message, .. } => message,
         Refusal::NameTaken => format!("the name '{name}' is taken"),
+        Refusal::Disk(disk) => told_of(disk),
         _ => "the user could not be added; the log says more".into(),
     })?;
     audit::note("cli.user.add", &[("user", &user.name)]);
     Ok(format!("{}  {}\n", user.id, user.name))
 }
 
+fn told_of(disk: Disk) -> String {
+    format!("{} {}", disk.sentence(), disk.remedy())
+}
+
 fn refused(refusal: Refusal) -> String {
     match refusal {
         Refusal::NotNow(why) => why.into(),
         Refusal::Gone => "there is no such user".into(),
+        Refusal::Disk(disk) => told_of(disk),
         _ => "it could not be done; the log says more".into(),
     }
 }
@@ -452,7 +462,7 @@ fn hostkey_add(office: &Office, text: Option<Secret>) -> Told {
         KnownHostKey::new(None, &line.address, line.port, Some(line.algorithm), line.fingerprint, added)
     };
     let keys: Vec<KnownHostKey> = lines.into_iter().map(record).collect();
-    let new = office.store.add_host_keys(&keys).map_err(failed)?;
+    let new = office.store.add_host_keys(&keys).map_err(not_written)?;
     audit::note("cli.hostkey.add", &[("count", &new.to_string())]);
     let mut told = format!("{new} host keys pinned for everybody\n");
     for line in skipped {
@@ -465,7 +475,7 @@ fn hostkey_add(office: &Office, text: Option<Secret>) -> Told {
 fn hostkey_remove(office: &Office, id: Id) -> Told {
     let keys = office.store.all_host_keys().map_err(failed)?;
     let key = keys.into_iter().find(|key| key.id == id).ok_or("there is no host key with this id")?;
-    office.store.delete_host_key(key.user, id).map_err(failed)?;
+    office.store.delete_host_key(key.user, id).map_err(not_written)?;
     audit::note("cli.hostkey.remove", &[("host", &key.address), ("fingerprint", &key.fingerprint)]);
     Ok(format!("removed {} of {} port {}\n", key.fingerprint, key.address, key.port))
 }

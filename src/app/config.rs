@@ -23,6 +23,7 @@ pub struct Config {
     pub private_key: Option<PathBuf>,
     pub update_key: Option<PathBuf>,
     pub client_certificates: bool,
+    pub audit_required: bool,
     pub trusted_proxies: Vec<String>,
     pub base_path: String,
     pub targets_allow: Vec<String>,
@@ -138,6 +139,12 @@ pub const KEYS: &[Key] = &[
     key!(connections, "Connections at once.", number(8..=65536), show_text),
     key!(connections_per_address, "Of these, from one address (IPv6: one /64).", number(4..=65536), show_text),
     key!(connections_anonymous, "Of these, from browsers that are not signed in.", number(4..=65536), show_text),
+    key!(
+        audit_required,
+        "on: no new terminal while the audit log cannot be written. off: terminals open, and the gap is told afterwards.",
+        switch,
+        show_switch
+    ),
     key!(log, "off, error, warn, info, debug or trace; to standard error.", level, show_level),
 ];
 
@@ -152,6 +159,7 @@ impl Default for Config {
             private_key: None,
             update_key: None,
             client_certificates: false,
+            audit_required: false,
             trusted_proxies: Vec::new(),
             base_path: "/".into(),
             targets_allow: Vec::new(),
@@ -370,6 +378,14 @@ fn asking(text: &str) -> Result<bool, String> {
     }
 }
 
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "on" => Ok(true),
+        _ => Err(format!("'{text}' is none of off, on")),
+    }
+}
+
 fn binding(text: &str) -> Result<Binding, String> {
     match text {
         "off" => Ok(Binding::Off),
@@ -434,6 +450,10 @@ fn show_second_factor(value: &Policy) -> String {
 
 fn show_asking(value: &bool) -> String {
     quoted(if *value { "ask" } else { "off" })
+}
+
+fn show_switch(value: &bool) -> String {
+    quoted(if *value { "on" } else { "off" })
 }
 
 fn show_binding(value: &Binding) -> String {

@@ -93,6 +93,7 @@ pub fn serve(config: &Config) -> Outcome {
         boot: Id::random(),
         ca_pem: door.ca_pem(),
         audit: rooms.data.join(audit::FILE),
+        audit_required: config.audit_required,
         make_backup: backup_maker(&rooms),
         inbox: inbox.clone(),
     };

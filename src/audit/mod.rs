@@ -36,6 +36,12 @@ pub fn note(event: &str, fields: &[(&str, &str)]) {
     }
 }
 
+/// The same for what must not happen unnoted. False: it could not be written.
+pub fn note_surely(event: &str, fields: &[(&str, &str)]) -> bool {
+    note(event, fields);
+    !in_trouble()
+}
+
 /// The last event could not be written.
 pub fn in_trouble() -> bool {
     pause().is_some_and(|book| book.in_trouble)
@@ -55,6 +61,8 @@ struct Book {
     chain: String,
     /// The last line could not be written, and that was said.
     in_trouble: bool,
+    /// Events that could not be written since the last one that was.
+    lost: u64,
 }
 
 /// What an empty book begins with.
@@ -67,7 +75,7 @@ impl Book {
         let file = append_to(path)?;
         let bytes = file.metadata()?.len();
         let chain = last_chain(path)?.unwrap_or_else(beginning);
-        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false };
+        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false, lost: 0 };
         book.bytes = whole_lines(path)?;
         book.cut_torn_line();
         Ok(book)
@@ -81,22 +89,35 @@ impl Book {
                 true => file.set_len(self.bytes),
                 false => Ok(()),
             });
-        if let Err(error) = cut {
+        if let Err(error) = cut
+            && !self.in_trouble
+        {
             log::error!("half a line of the audit log cannot be cut off: {error}");
         }
     }
 
     fn note(&mut self, event: &str, fields: &[(&str, &str)], time: Seconds) {
         let line = line(event, fields, time);
-        if let Err(error) = self.write(&line) {
+        let written = self.tell_gap(time).and_then(|()| self.write(&line));
+        if let Err(error) = written {
             if !self.in_trouble {
                 log::error!("the audit log cannot be written ({error}); terminals go on");
             }
-            self.in_trouble = true;
             self.cut_torn_line();
+            self.in_trouble = true;
+            self.lost += 1;
         } else {
             self.in_trouble = false;
         }
+    }
+
+    /// Who reads the log must know that something is missing.
+    fn tell_gap(&mut self, time: Seconds) -> io::Result<()> {
+        if self.lost > 0 {
+            self.write(&line("audit.gap", &[("lost", &self.lost.to_string())], time))?;
+            self.lost = 0;
+        }
+        Ok(())
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -405,5 +426,7 @@ mod tests {
         book.file = good;
         book.note("back", &[], 2);
         assert!(!book.in_trouble && verify(&path, &key).unwrap().broken.is_empty());
+        let told = [r#"{"time":2,"event":"audit.gap","lost":"1"}"#, r#"{"time":2,"event":"back"}"#];
+        assert_eq!(tail(&path, 2).unwrap(), told);
     }
 }

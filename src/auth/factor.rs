@@ -117,11 +117,13 @@ impl Auth {
     pub fn use_recovery(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
         let admitted = self.admit(who)?;
-        if !self.use_up_recovery(&user, code, who)? {
+        let used = self.use_up_recovery(&user, code, who);
+        if matches!(used, Ok(false)) {
             audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
+        used?;
         audit::note("recovery.used", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.go_on(login, Stage::Recovered, who)
     }
@@ -230,13 +232,15 @@ impl Auth {
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
         let secret = opened.ok_or(Refusal::Failed)?.map_err(internal)?;
         let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
-        if !step.map_or(Ok(false), |step| self.take_step(user, step))? {
+        let taken = step.map_or(Ok(false), |step| self.take_step(user, step));
+        if matches!(taken, Ok(false)) {
             audit::note("factor.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
+        // Also where the disk refused: the code was not wrong.
         self.table.forgive(by_address);
         self.table.forgive(by_account);
-        Ok(())
+        taken.map(drop)
     }
 
     /// False: the same code was quicker elsewhere, or the factor is another one by now.

@@ -28,7 +28,7 @@ use crate::hex;
 use crate::limits::{self, Counted, Of, Per};
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
-use crate::store::{Role, Store, StoreError, User};
+use crate::store::{Disk, Role, Store, StoreError, User};
 use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -134,6 +134,8 @@ pub enum Refusal {
     Certificate(&'static str),
     /// It cannot be done as things are; a sentence that says why.
     NotNow(&'static str),
+    /// The disk took nothing, so nothing was changed.
+    Disk(Disk),
     /// The log says more.
     Internal,
 }
@@ -143,9 +145,19 @@ fn internal(error: impl Display) -> Refusal {
     Refusal::Internal
 }
 
+/// For what a sign-in only remembers beside it: a full disk is no reason to keep anybody out. It was logged.
+fn unless_the_disk_refuses<T>(done: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+    match done {
+        Err(Refusal::Disk(_)) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
-        internal(error)
+        let disk = error.disk();
+        let refusal = internal(error);
+        disk.map_or(refusal, Refusal::Disk)
     }
 }
 
@@ -362,15 +374,15 @@ impl Auth {
             return Err(Refusal::Failed);
         };
         self.table.forgive(admitted);
-        self.forget_lock(user)?;
+        unless_the_disk_refuses(self.forget_lock(user))?;
         if let Some(fingerprint) = self.admit_certificate(user, who)? {
-            self.touch_certificate(user, &fingerprint, who.now.calendar)?;
+            unless_the_disk_refuses(self.touch_certificate(user, &fingerprint, who.now.calendar))?;
         }
         if let Some(id) = device {
-            self.touch_device(user, id, who.now.calendar)?;
+            unless_the_disk_refuses(self.touch_device(user, id, who.now.calendar))?;
         }
         let data_key = self.unwrap(user, &kek)?;
-        let user = self.renew_hash(user, password, &data_key)?;
+        let user = unless_the_disk_refuses(self.renew_hash(user, password, &data_key))?.unwrap_or_else(|| user.clone());
         let stage = match self.stage_after_password(&user) {
             Stage::Full => Auth::last_stage(&user, device),
             half => half,

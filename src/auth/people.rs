@@ -62,6 +62,18 @@ impl Auth {
         self.change(id, |user| user.disabled = disabled)
     }
 
+    /// Both in one write, or neither. None: as it is.
+    pub fn set_standing(&self, id: Id, role: Option<Role>, disabled: Option<bool>) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time();
+        if disabled == Some(true) || role.is_some_and(|role| role != Role::Administrator) {
+            self.spare(id)?;
+        }
+        self.change(id, |user| {
+            user.role = role.unwrap_or(user.role);
+            user.disabled = disabled.unwrap_or(user.disabled);
+        })
+    }
+
     pub fn set_role(&self, id: Id, role: Role) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
         if role != Role::Administrator {
@@ -84,11 +96,11 @@ impl Auth {
 
     /// E2: the lock is lifted, and the count begins anew. Sessions go on.
     pub fn unlock(&self, id: Id) -> Result<(), Refusal> {
-        let user = self.user(id)?;
-        self.lockout.succeeded(id);
-        if user.locked_until.is_some() {
+        // The disk first: a lock that is lifted in memory only would come back with the next start.
+        if self.user(id)?.locked_until.is_some() {
             self.store.update_user(id, |user| user.locked_until = None)?;
         }
+        self.lockout.succeeded(id);
         Ok(())
     }
 

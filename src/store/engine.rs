@@ -3,9 +3,11 @@
 
 use super::StoreError;
 use crate::limits;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
-use std::fs::File;
-use std::io::ErrorKind;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition, TableError,
+};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -35,7 +37,8 @@ pub trait Engine: Send + Sync {
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 /// redb takes no call after a read or write of its file has failed: a disk that was full for a moment would end the service. So the
-/// file is opened again, which shows the last transaction that was committed.
+/// file is opened again, which shows the last transaction that was committed. That writes, too: where nothing can be written, a copy
+/// in memory is opened, so that reads go on, and each change tries the file again.
 pub struct Redb {
     path: PathBuf,
     /// None while it could not be opened again.
@@ -44,6 +47,8 @@ pub struct Redb {
 
 struct Open {
     database: Option<Database>,
+    /// The disk's refusal, while `database` is a copy in memory.
+    copy_because: Option<io::Error>,
     /// How often it was opened: whoever waited to open it sees that somebody else did.
     times: u64,
 }
@@ -52,25 +57,32 @@ impl Redb {
     /// Opens or makes the file. A file that was altered since we wrote it fails here, instead of being believed.
     pub fn open(path: &Path) -> Result<Redb, StoreError> {
         create_private(path)?;
-        let open = Open { database: Some(open(path)?), times: 1 };
+        let open = Open { database: Some(open(path)?), copy_because: None, times: 1 };
         Ok(Redb { path: path.to_owned(), open: RwLock::new(open) })
     }
 
     /// Does the work, and if the engine had given up before, opens the file again and does it then: nothing of it was done.
-    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let (outcome, times) = self.try_with(&work);
+    fn with<T>(&self, changes: bool, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (outcome, times) = self.try_with(changes, &work);
         match outcome {
             Err(StoreError::GaveUp) => {
                 self.open_again(times)?;
-                self.try_with(&work).0
+                self.try_with(changes, &work).0
             }
             outcome => outcome,
         }
     }
 
-    fn try_with<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> (Result<T, StoreError>, u64) {
+    fn try_with<T>(
+        &self,
+        changes: bool,
+        work: impl Fn(&Database) -> Result<T, StoreError>,
+    ) -> (Result<T, StoreError>, u64) {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let outcome = match &open.database {
+            Some(_) if changes && open.copy_because.is_some() => {
+                Err(StoreError::Io(open.copy_because.as_ref().map_or(ErrorKind::Other.into(), same)))
+            }
             Some(database) => guarded(|| work(database)),
             None => Err(StoreError::GaveUp),
         };
@@ -82,11 +94,36 @@ impl Redb {
         if now.times != times {
             return Ok(());
         }
+        let knew = now.copy_because.is_some();
         // The old one first: it holds the file's lock.
         now.database = None;
-        now.database = Some(open(&self.path)?);
         now.times += 1;
-        log::warn!("the database was opened again after an error of the disk");
+        match open(&self.path) {
+            Err(StoreError::Io(error)) => {
+                now.database = Some(open_copy(&self.path)?);
+                if !knew {
+                    log::error!("the database can only be read until the disk takes writes again: {error}");
+                }
+                now.copy_because = Some(error);
+            }
+            opened => {
+                now.database = Some(opened?);
+                now.copy_because = None;
+                log::warn!("the database was opened again after an error of the disk");
+            }
+        }
+        Ok(())
+    }
+
+    /// A change of a copy would be lost: the file is tried again first.
+    fn leave_copy(&self) -> Result<(), StoreError> {
+        let (is_copy, times) = {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            (open.copy_because.is_some(), open.times)
+        };
+        if is_copy {
+            self.open_again(times)?;
+        }
         Ok(())
     }
 }
@@ -97,6 +134,58 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
         builder.create(path).map_err(opening)
     })
+}
+
+/// io::Error cannot be cloned; the kernel's number is what counts.
+fn same(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+fn open_copy(path: &Path) -> Result<Database, StoreError> {
+    let copy = Copy(RwLock::new(fs::read(path).map_err(StoreError::Io)?));
+    guarded(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
+        builder.create_with_backend(copy).map_err(opening)
+    })
+}
+
+/// The file's bytes. What redb mends in them when it opens them stays here.
+struct Copy(RwLock<Vec<u8>>);
+
+impl std::fmt::Debug for Copy {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Copy")
+    }
+}
+
+impl StorageBackend for Copy {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let from = bytes.get(offset as usize..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(from.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut bytes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let into = bytes.get_mut(offset as usize..).and_then(|rest| rest.get_mut(..data.len()));
+        into.ok_or(ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        Ok(())
+    }
 }
 
 /// redb would make the file with whatever umask there is.
@@ -132,7 +221,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 
 impl Engine for Redb {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with(|database| {
+        self.with(false, |database| {
             let reading = database.begin_read().map_err(redb::Error::from)?;
             match reading.open_table(RECORDS) {
                 Ok(table) => Ok(table.get(key).map_err(storage)?.map(|value| value.value().to_vec())),
@@ -143,7 +232,7 @@ impl Engine for Redb {
     }
 
     fn range(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError> {
-        self.with(|database| {
+        self.with(false, |database| {
             let reading = database.begin_read().map_err(redb::Error::from)?;
             let table = match reading.open_table(RECORDS) {
                 Ok(table) => table,
@@ -163,7 +252,8 @@ impl Engine for Redb {
     }
 
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {
-        self.with(|database| {
+        self.leave_copy()?;
+        self.with(true, |database| {
             let mut writing = database.begin_write().map_err(redb::Error::from)?;
             // With one phase, a newest transaction that does not check is taken for one that never ended, and silently undone.
             writing.set_two_phase_commit(true);

@@ -70,6 +70,44 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+impl StoreError {
+    /// The disk's own refusal of a write, if it is one that its owner can do something about.
+    pub fn disk(&self) -> Option<Disk> {
+        let StoreError::Io(error) = self else { return None };
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Some(Disk::Full),
+            io::ErrorKind::ReadOnlyFilesystem => Some(Disk::ReadOnly),
+            _ => None,
+        }
+    }
+}
+
+/// Why a disk takes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    Full,
+    /// A kernel that met an error of the card makes it so, under a running server too.
+    ReadOnly,
+}
+
+impl Disk {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Disk::Full => "The box's disk is full, so nothing was changed.",
+            Disk::ReadOnly => "The box's disk has become read-only, so nothing was changed.",
+        }
+    }
+
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Disk::Full => "Make room on it, and try again.",
+            Disk::ReadOnly => {
+                "Its kernel's log says why; a card that does this is often worn out. Mount it read-write and start the box again."
+            }
+        }
+    }
+}
+
 pub struct Store {
     records: Records,
     /// One writer at a time reads, decides and commits, so that quotas hold. The engine's conditions stand behind it.

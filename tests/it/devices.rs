@@ -17,7 +17,7 @@ pub struct Device {
 }
 
 impl Device {
-    fn new() -> Device {
+    pub fn new() -> Device {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random).unwrap();
@@ -34,7 +34,7 @@ impl Device {
         B64.encode(self.key.sign(&SystemRandom::new(), text.as_bytes()).unwrap())
     }
 
-    fn application(&self, browser: &mut Browser) -> Value {
+    pub fn application(&self, browser: &mut Browser) -> Value {
         let challenge = challenge(browser);
         json!({"label": "laptop", "public_key": B64.encode(self.key.public_key()),
             "signature": self.sign("trust", browser, &challenge), "challenge": challenge})

@@ -40,7 +40,7 @@ fn noun(route: &Route) -> Option<&'static str> {
     route.path.strip_prefix("/api/")?.split_once("/{id}").map(|(noun, _)| noun)
 }
 
-fn method(route: &Route) -> &'static str {
+pub fn method(route: &Route) -> &'static str {
     match route.method {
         Method::Get => "GET",
         Method::Post => "POST",

@@ -35,7 +35,7 @@ fn the_box_goes_on_while_it_is_full_and_after() {
         }
         assert!(there < 1000, "the disk never gets full");
     };
-    assert_eq!(refused, 500);
+    assert_eq!(refused, 507);
     let hosts = |browser: &mut Browser| browser.get("/api/hosts").expect(200)["hosts"].as_array().unwrap().len();
     assert_eq!(hosts(&mut browser), there);
     assert_eq!(footbridge.browser().get("/ready").status, 200);
@@ -65,7 +65,7 @@ fn every_write_about_an_account_is_whole_or_not_there() {
     // Small writes still fit beside big ones: the last page has to be used up too.
     for notes in [4000, 400, 0] {
         let body = json!({"label": "", "address": "h", "user": "u", "notes": "x".repeat(notes)});
-        let refused = (0..2000).any(|_| ada.post("/api/hosts", body.clone()).status == 500);
+        let refused = (0..2000).any(|_| ada.post("/api/hosts", body.clone()).status == 507);
         assert!(refused, "the disk never gets full");
     }
     let pin = json!({"address": "h", "port": 22, "fingerprint": "SHA256:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg"});
@@ -86,7 +86,7 @@ fn every_write_about_an_account_is_whole_or_not_there() {
         let reply = ada.request(method, path, Some(body.clone()));
         // An overwrite may find the room that the old value leaves; what is said to be done is done then.
         if reply.status >= 400 {
-            assert_eq!(reply.status, 500, "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
+            assert_eq!(reply.status, 507, "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
             assert_eq!(
                 lists.map(|list| ada.get(list).expect(200)),
                 before,

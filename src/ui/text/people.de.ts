@@ -310,6 +310,8 @@ const people: Record<keyof typeof en, string> = {
   'people.event.admin.user.reset-mfa': 'Durch Administrator: zweiten Faktor entfernt',
   'people.event.admin.invite.back': 'Durch Administrator: Einladung zurückgenommen',
   'people.event.signin.strayed': 'Eine Anmeldung wurde aus einem anderen Netz benutzt',
+  'people.event.session.ask': 'Ein Terminal wurde verlangt',
+  'people.event.audit.gap': 'Hier fehlen Ereignisse: Das Protokoll war nicht zu schreiben',
   'people.event.session.start': 'Terminal geöffnet',
   'people.event.session.end': 'Terminal beendet',
   'people.event.hostkey.add': 'Host-Schlüssel vertraut',

@@ -308,6 +308,8 @@ const people = {
   'people.event.admin.user.reset-mfa': 'By an administrator: second factor taken off',
   'people.event.admin.invite.back': 'By an administrator: invitation taken back',
   'people.event.signin.strayed': 'A sign-in was used from another network',
+  'people.event.session.ask': 'A terminal was asked for',
+  'people.event.audit.gap': 'Events are missing here: the log could not be written',
   'people.event.session.start': 'Terminal opened',
   'people.event.session.end': 'Terminal ended',
   'people.event.hostkey.add': 'Host key trusted',
