@@ -6,6 +6,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::release::Refused;
 use crate::secret::Secret;
+use crate::store::StoreError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
@@ -23,7 +24,8 @@ impl From<Refused> for Problem {
             Refused::NotSigned => {
                 Problem::invalid("signature", "The file is not what was signed, or another key signed it.")
             }
-            Refused::Disk(error) => Problem::internal(&error),
+            // In the same words as where the database meets it.
+            Refused::Disk(error) => StoreError::Io(error).into(),
         }
     }
 }

@@ -121,6 +121,10 @@ const NOT_TRIED_HERE: &[(&str, &str)] = &[
     ("DELETE /api/passkeys/{id}", "second factor"),
     ("POST /api/users/{id}/unlock", "needs a lock that is on the disk already"),
     ("POST /api/sessions/{id}/hostkey", "needs a host that has changed its key"),
+    ("POST /api/update", "files of its own, below"),
+    ("PUT /api/update", "files of its own, below"),
+    ("DELETE /api/update", "files of its own, below"),
+    ("POST /api/update/install", "files of its own, below"),
 ];
 
 fn line(route: &Route) -> String {
@@ -510,4 +514,29 @@ fn start_again_and_compare(mut scene: Scene) {
     scene.start_again();
     assert_eq!(scene.stored(), before);
     scene.is_consistent();
+}
+
+#[test]
+fn a_program_that_the_disk_cannot_take_is_refused_and_leaves_nothing() {
+    let (disk, key) = (Disk::new(), tempfile::NamedTempFile::new().unwrap());
+    // RFC 8410, section 10.1.
+    fs::write(key.path(), "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=").unwrap();
+    let data = disk.data();
+    let settings =
+        [("FOOTBRIDGE_DATA", data.to_str().unwrap()), ("FOOTBRIDGE_UPDATE_KEY", key.path().to_str().unwrap())];
+    let (mut footbridge, mut ada) = claimed_with(&settings);
+    let begin = json!({"bytes": 60 << 20, "signature": format!("{}==", "A".repeat(86)), "proof": ADA.1});
+    let upload = ada.post("/api/update", begin.clone()).expect(201)["upload"].clone();
+    let piece = |at: u64| json!({"upload": upload, "at": at, "data": "AAAA".repeat(15_000)});
+    // 60 MiB do not fit into 24.
+    let refused = (0..1400).find_map(|n| Some(ada.put("/api/update", piece(n * 45_000))).filter(|r| r.status != 200));
+    assert_eq!(refused.expect("the disk never gets full").refusal(507), "disk_full");
+    assert_eq!(ada.get("/api/update").expect(200)["upload"], Value::Null);
+    assert_eq!(fs::read_dir(data.join("update")).unwrap().count(), 0, "it takes no room any more");
+    let host = json!({"label": "", "address": "h", "user": "u"});
+    assert_eq!(ada.post("/api/hosts", host).status, 201, "others can write again");
+    disk.become_read_only();
+    assert_eq!(ada.post("/api/update", begin).refusal(507), "disk_read_only");
+    assert!(footbridge.is_running());
+    footbridge.kill();
 }
