@@ -12,6 +12,9 @@ pub const CONNECTIONS: usize = 512;
 pub const CONNECTIONS_PER_ADDRESS: usize = 128;
 /// Of these, not (yet) signed in: strangers never take the last places from users.
 pub const CONNECTIONS_ANONYMOUS: usize = 256;
+/// Strangers whose place was given to a newcomer, and whose thread has not ended yet: some may be in the middle of a hash. More, and
+/// newcomers wait outside.
+pub const STRANGERS_LEAVING: usize = 32;
 /// A TLS handshake is two round trips; ten seconds is a very bad link.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// After an accept error (EMFILE, ENFILE, ENOMEM): give the other threads time to close something.

@@ -26,7 +26,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -261,7 +261,9 @@ impl Door {
 
     /// A connection beyond the limits is dropped before it costs anything; one that gets no thread, too.
     fn let_in(&self, stream: TcpStream, service: Service) {
-        let Some(place) = stream.peer_addr().ok().and_then(|peer| self.admission.admit(peer.ip())) else { return };
+        let (Ok(peer), Ok(other_hand)) = (stream.peer_addr(), stream.try_clone()) else { return };
+        let end = Box::new(move || drop(other_hand.shutdown(Shutdown::Both)));
+        let Some(place) = self.admission.admit(peer.ip(), end) else { return };
         let tls = self.tls.clone();
         let life = move || {
             // A panic ends this connection and no other (H2).

@@ -2,13 +2,13 @@
 //! file descriptors or threads it waits and goes on.
 
 use crate::world::browser::{Browser, read_reply};
-use crate::world::footbridge::Footbridge;
+use crate::world::footbridge::{Footbridge, text};
 use crate::world::patience::until;
 use crate::world::tls::Tls;
 use crate::world::{ADA, claimed_with, raw};
 use serde_json::json;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -82,18 +82,59 @@ fn strangers_never_take_the_last_places_from_users() {
             stream
         })
         .collect();
-    let mut strangers: Vec<Tls> = Vec::new();
-    while strangers.len() < 5 {
-        match enters(&user, 100 + strangers.len() as u8) {
-            Some(stranger) => strangers.push(stranger),
-            None => break,
-        }
-    }
-    assert!(strangers.len() <= 4, "five strangers are in");
-    assert!(strangers.len() >= 3, "only {} strangers are let in", strangers.len());
+    let mut strangers: Vec<Tls> = (0..8).map(|number| enters_soon(&user, 100 + number)).collect();
+    let inside = strangers.iter_mut().filter_map(|stream| still_answers(stream, &user)).count();
+    assert!((3..=4).contains(&inside), "{inside} strangers are in");
+    let mut another = enters_soon(&user, 50);
+    assert_eq!(answers(&mut another, &user, cookie.as_deref()), 200, "a user still finds a place");
     for stream in &mut users {
         assert_eq!(answers(stream, &user, cookie.as_deref()), 200);
     }
+}
+
+/// None: the box has ended this connection.
+fn still_answers(stream: &mut Tls, browser: &Browser) -> Option<u16> {
+    let request = format!("GET /api/state HTTP/1.1\r\nHost: {}\r\n\r\n", browser.address);
+    stream.write_all(request.as_bytes()).ok()?;
+    read_reply(stream, false).ok().map(|reply| reply.status)
+}
+
+/// As many as there are places for strangers, as it ships. They hold their places by saying nothing; nobody waits for the clock that
+/// would end them, and whoever wants in gets in.
+#[test]
+fn newcomers_get_in_beside_as_many_strangers_as_there_are_places() {
+    const PLACES: usize = 256;
+    let (box_, mut inside) = claimed_with(&[]);
+    let held: Vec<TcpStream> = (0..PLACES)
+        .map(|number| {
+            let place = Ipv4Addr::new(127, 0, 20 + (number / 100) as u8, 1 + (number % 100) as u8);
+            raw::tcp_from(place, inside.address).unwrap()
+        })
+        .collect();
+    let strangers = || {
+        let told = text(&box_.command(&["metrics"], "").stdout);
+        told.lines()
+            .find_map(|line| line.strip_prefix("footbridge_connections{who=\"strangers\"} "))
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+    };
+    until("the crowd to be inside", || (strangers() == PLACES).then_some(()));
+    for _ in 0..3 {
+        box_.browser().sign_in(ADA);
+    }
+    assert_eq!(inside.get("/api/hosts").status, 200, "whoever is inside is served");
+    let ended = held.iter().filter(|stranger| has_ended(stranger)).count();
+    assert!((1..20).contains(&ended), "{ended} of the strangers made room; the others hold their places still");
+    assert!(strangers() <= PLACES);
+    let threads = fs::read_dir(format!("/proc/{}/task", box_.process())).unwrap().count();
+    assert!(threads < PLACES + 50, "{threads} threads");
+}
+
+/// Nothing more to read, and not for lack of patience.
+fn has_ended(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    !matches!(stream.read(&mut [0; 16]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 fn descriptors(box_: &Footbridge) -> usize {
