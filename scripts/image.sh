@@ -168,7 +168,11 @@ root_image() {
     install -m 755 "$root/target/helper/$target/release/footbridge-helper" "$tree/bin/helper"
     echo "$SOURCE_DATE_EPOCH" >"$tree/etc/made"
     echo "${IMAGE_VERSION:-$(version)} $board" >"$tree/etc/version"
-    [ -z "${SIGNING_KEY:-}" ] || openssl pkey -in "$SIGNING_KEY" -pubout -outform DER -out "$tree/etc/update.pub"
+    # For the helper, and for the program, which reads PEM.
+    if [ -n "${SIGNING_KEY:-}" ]; then
+        openssl pkey -in "$SIGNING_KEY" -pubout -outform DER -out "$tree/etc/update.pub"
+        openssl pkey -in "$SIGNING_KEY" -pubout -out "$tree/etc/update.pem"
+    fi
     chmod -R u=rwX,go=rX "$tree"
     find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
     rm -f "$work/root.squashfs"

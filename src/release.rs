@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! begin (how long, signature) -> piece, piece, piece -> whole: is it what was signed? -> handed to the updater, which asks again
+//!                                                   the updater: our own command, or a service that looks for the file `ready`
 //! ```
 
 use crate::clock::{self, Instant, Seconds};
@@ -41,11 +42,24 @@ pub struct Ending {
     pub told: String,
 }
 
+/// Beside the program: it is whole, and whoever installs it may begin.
+const READY: &str = "ready";
+
+/// What a box is updated with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Program,
+    /// A whole root file system.
+    Image,
+}
+
 /// Starts what installs the program at this path, whose signature lies beside it, and does not wait for it.
 pub type Install = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 /// One program at a time.
 pub struct Inbox {
+    pub kind: Kind,
     folder: PathBuf,
     /// The key that must have signed it; or why no program can be taken here.
     key: Result<Vec<u8>, String>,
@@ -85,8 +99,8 @@ impl From<io::Error> for Refused {
 
 impl Inbox {
     /// What an earlier process was given is gone: nobody can go on with it.
-    pub fn open(data: &Path, key: Result<Vec<u8>, String>, install: Install) -> Inbox {
-        let inbox = Inbox { folder: data.join("update"), key, install, upload: Mutex::new(None) };
+    pub fn open(data: &Path, kind: Kind, key: Result<Vec<u8>, String>, install: Install) -> Inbox {
+        let inbox = Inbox { kind, folder: data.join("update"), key, install, upload: Mutex::new(None) };
         inbox.clear();
         inbox
     }
@@ -195,7 +209,8 @@ impl Inbox {
     }
 
     fn clear(&self) {
-        for path in [self.program(), self.signature()] {
+        // The word first: whoever waits for it finds the file that it stands for, or nothing.
+        for path in [self.folder.join(READY), self.program(), self.signature()] {
             if let Err(error) = fs::remove_file(&path)
                 && error.kind() != ErrorKind::NotFound
             {
@@ -217,6 +232,11 @@ impl Upload {
         self.touched = Instant::now();
         Ok(self.have == self.bytes)
     }
+}
+
+/// For a service of the system that looks for it: the program at this path may be installed.
+pub fn hand_over(program: &Path) -> io::Result<()> {
+    Beside::write(&program.with_file_name(READY), b"")?.replace()
 }
 
 #[cfg(test)]
@@ -244,7 +264,7 @@ mod tests {
     }
 
     fn inbox(data: &Path, maker: &Ed25519KeyPair) -> Inbox {
-        Inbox::open(data, Ok(maker.public_key().as_ref().to_vec()), Box::new(|_| Ok(())))
+        Inbox::open(data, Kind::Program, Ok(maker.public_key().as_ref().to_vec()), Box::new(|_| Ok(())))
     }
 
     fn files(data: &Path) -> usize {
@@ -295,7 +315,7 @@ mod tests {
     #[test]
     fn a_box_that_cannot_take_one_says_why() {
         let data = tempfile::tempdir().unwrap();
-        let inbox = Inbox::open(data.path(), Err("no key".into()), Box::new(|_| Ok(())));
+        let inbox = Inbox::open(data.path(), Kind::Program, Err("no key".into()), Box::new(|_| Ok(())));
         assert!(matches!(inbox.begin(Id::random(), 1, vec![]), Err(Refused::NotHere(why)) if why == "no key"));
         assert!(!data.path().join("update").exists());
     }

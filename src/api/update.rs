@@ -42,6 +42,7 @@ pub fn get(context: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
         200,
         &json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "kind": inbox.kind,
             "closed": inbox.closed().map(sentence),
             "upload": inbox.progress().map(|(have, bytes)| json!({"have": have, "bytes": bytes})),
             "last": inbox.last_ending(),

@@ -568,8 +568,9 @@ fn audit_verify(office: &Office) -> Told {
 }
 
 fn updated(office: &Office, installed: bool, told: &str) -> Told {
+    let inbox = &running(office)?.inbox;
     audit::note("cli.update", &[("outcome", if installed { "installed" } else { "refused" }), ("told", told)]);
-    running(office)?.inbox.ended(installed, told).map_err(failed)?;
+    inbox.ended(installed, told).map_err(failed)?;
     Ok(String::new())
 }
 

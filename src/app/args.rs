@@ -69,6 +69,7 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge update FILE [--signature FILE.sig] [--wait SECONDS]   a newer program takes this one's place, if it is
                                      signed and serves; else this one stays, or comes back
   footbridge update back             the program from before the last update
+  footbridge update ended installed|kept TEXT   for a service that installs updates: how the last one went
   footbridge metrics                 numbers of the running server, for Prometheus
   footbridge version
 
@@ -147,6 +148,9 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["backup", "restore", file] => return Ok(backup(Task::Restore(file.into()), options)),
         ["update", "back"] => return Ok(Command::Update(update::Task::Back)),
         ["update", file] => return update_to(file, options),
+        ["update", "ended", word @ ("installed" | "kept"), told] => {
+            Order::Updated { installed: *word == "installed", told: (*told).into() }
+        }
         [noun @ ("update" | "user" | "device" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
             return Err(format!("'{noun}' takes other words than these; see footbridge help"));
         }
@@ -254,6 +258,9 @@ mod tests {
         let task = update::Task::Install { file, signature, wait };
         assert_eq!(parsed("update new --wait 7 --signature s").map(|i| i.command), Ok(Command::Update(task)));
         assert_eq!(parsed("update back").map(|i| i.command), Ok(Command::Update(update::Task::Back)));
+        let order = Order::Updated { installed: false, told: "why".into() };
+        assert_eq!(parsed("update ended kept why").map(|i| i.command), Ok(Command::Admin(order)));
+        assert!(parsed("update ended well why").is_err() && parsed("update ended kept").is_err());
         assert!(parsed("update").unwrap_err().contains("help") && parsed("update new --wait 0").is_err());
     }
 

@@ -4,6 +4,7 @@ use crate::auth::Policy;
 use crate::auth::logins::Binding;
 use crate::bridge::{self, HostKeyPolicy};
 use crate::limits;
+use crate::release::Kind;
 use crate::ssh::Targets;
 use crate::web::{self, Proxies};
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub struct Config {
     pub certificate: Option<PathBuf>,
     pub private_key: Option<PathBuf>,
     pub update_key: Option<PathBuf>,
+    pub update_handover: Option<Kind>,
     pub client_certificates: bool,
     pub audit_required: bool,
     pub trusted_proxies: Vec<String>,
@@ -94,6 +96,12 @@ pub const KEYS: &[Key] = &[
         show_maybe_path
     ),
     key!(
+        update_handover,
+        "off: what the page takes, this program installs. program, image: it is left for a service of the system that does.",
+        handover,
+        show_handover
+    ),
+    key!(
         client_certificates,
         "ask: browsers are asked for a certificate of their own, which users can register. off: they are not asked.",
         asking,
@@ -158,6 +166,7 @@ impl Default for Config {
             certificate: None,
             private_key: None,
             update_key: None,
+            update_handover: None,
             client_certificates: false,
             audit_required: false,
             trusted_proxies: Vec::new(),
@@ -378,6 +387,15 @@ fn asking(text: &str) -> Result<bool, String> {
     }
 }
 
+fn handover(text: &str) -> Result<Option<Kind>, String> {
+    match text {
+        "off" => Ok(None),
+        "program" => Ok(Some(Kind::Program)),
+        "image" => Ok(Some(Kind::Image)),
+        _ => Err(format!("'{text}' is none of off, program, image")),
+    }
+}
+
 fn switch(text: &str) -> Result<bool, String> {
     match text {
         "off" => Ok(false),
@@ -452,6 +470,14 @@ fn show_asking(value: &bool) -> String {
     quoted(if *value { "ask" } else { "off" })
 }
 
+fn show_handover(value: &Option<Kind>) -> String {
+    quoted(match value {
+        None => "off",
+        Some(Kind::Program) => "program",
+        Some(Kind::Image) => "image",
+    })
+}
+
 fn show_switch(value: &bool) -> String {
     quoted(if *value { "on" } else { "off" })
 }
@@ -519,6 +545,7 @@ mod tests {
             ("host_key_policy = 'never'", "ask, tofu, pinned"),
             ("second_factor = 'no'", "optional, required"),
             ("client_certificates = 'yes'", "off, ask"),
+            ("update_handover = 'on'", "off, program, image"),
             ("login_network = 'lan'", "off, subnet, ip"),
             ("log = 'loud'", "off, error"),
             ("data = ''", "path is needed"),

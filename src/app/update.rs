@@ -12,7 +12,7 @@ use super::{Outcome, say, supervisor};
 use crate::door;
 use crate::limits;
 use crate::random::Id;
-use crate::release::{self, Inbox};
+use crate::release::{self, Inbox, Kind};
 use rustix::fs::{Access, FlockOperation, access, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
@@ -52,6 +52,7 @@ pub struct Presence {
 
 /// The 32 bytes of the key that releases are signed with, as the middle line of its PEM file. `make dist` knows it.
 const BUILT_IN_KEY: Option<&str> = option_env!("FOOTBRIDGE_BUILT_IN_KEY");
+
 pub fn run(config: &Config, task: &Task) -> Outcome {
     let done = install(config, task);
     let (installed, told) = match &done {
@@ -97,6 +98,9 @@ fn install(config: &Config, task: &Task) -> Result<(bool, String), String> {
 
 /// Takes programs from a browser, where this program can put another one in its own place.
 pub fn inbox(config: &Config) -> Inbox {
+    if let Some(kind) = config.update_handover {
+        return Inbox::open(&config.data, kind, trusted_key(config), Box::new(release::hand_over));
+    }
     let key = takes_one().and_then(|()| trusted_key(config));
     let (data, update_key) = (config.data.clone(), config.update_key.clone());
     let install = move |program: &Path| {
@@ -109,7 +113,7 @@ pub fn inbox(config: &Config) -> Inbox {
         let detached = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         detached.spawn().map(drop)
     };
-    Inbox::open(&config.data, key, Box::new(install))
+    Inbox::open(&config.data, Kind::Program, key, Box::new(install))
 }
 
 /// An updater that we started may end after the server that started it began anew in the same process, and is its child still.

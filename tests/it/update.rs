@@ -390,6 +390,40 @@ fn what_a_browser_brings_and_is_unfit_is_refused_in_words() {
     assert!(box_.program() == before && ada.is_signed_in(), "nobody was disturbed");
 }
 
+/// The image, where only root can write to a slot: the program takes the file, and somebody else installs it and says how it went.
+#[test]
+fn where_a_service_installs_the_program_leaves_the_file_for_it_and_tells_what_it_says() {
+    let mut box_ = Installed::new();
+    let mut ada = box_.start("FOOTBRIDGE_UPDATE_HANDOVER=image exec bin/footbridge serve");
+    let (before, image) = (box_.program(), b"not a program: a root file system".to_vec());
+    let state = ada.get("/api/update").expect(200);
+    assert_eq!((&state["kind"], &state["closed"]), (&json!("image"), &Value::Null));
+
+    let foreign = new_key().sign(&image);
+    assert_eq!(send(&mut ada, &image, foreign.as_ref()).refusal(422), "invalid");
+    assert!(!box_.path("data/update/ready").exists());
+    let signature = box_.key.sign(&image);
+    assert_eq!(send(&mut ada, &image, signature.as_ref()).status, 202);
+    let there = |name: &str| fs::read(box_.path(&format!("data/update/{name}"))).ok();
+    assert!(there("ready").is_some() && there("program") == Some(image.clone()));
+    assert_eq!(there("program.sig").as_deref(), Some(signature.as_ref()));
+
+    let done = box_.update(&["ended", "kept", "The image was refused: it is older."]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let last = ada.get("/api/update").expect(200)["last"].clone();
+    assert!(last["installed"] == false && last["told"] == "The image was refused: it is older.", "{last}");
+    assert!(there("ready").is_none() && there("program").is_none(), "what was sent takes no room any more");
+    assert!(ada.get("/api/audit?last=9").expect(200).to_string().contains("it is older"));
+    assert!(box_.program() == before && ada.is_signed_in(), "nobody was disturbed");
+}
+
+#[test]
+fn nobody_is_told_how_an_update_went_where_no_server_runs() {
+    let box_ = Installed::new();
+    let done = box_.update(&["ended", "installed", "well"]);
+    assert!(!done.status.success() && text(&done.stderr).contains("server"), "{}", text(&done.stderr));
+}
+
 #[test]
 fn a_box_without_a_key_for_updates_takes_none_and_says_why() {
     let (_box, mut ada) = claimed();

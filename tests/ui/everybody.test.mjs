@@ -51,6 +51,7 @@ test('claim, host, fingerprint, password and a command, by keyboard alone', asyn
   }
   await page.keyboard.press('Enter');
   await page.locator('.work').waitFor();
+  await until(async () => page.evaluate(() => document.activeElement.matches('.start input')), 'the field for a host has the focus');
   await page.keyboard.type(`${ACCOUNT.user}@127.0.0.1:${server.port}`);
   await page.keyboard.press('Enter');
   await page.locator('.question').waitFor();

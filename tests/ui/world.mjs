@@ -306,13 +306,24 @@ export function screen(page) {
   return page.evaluate(() => [...document.querySelectorAll('.pane.active .xterm-rows > div')].map((row) => row.textContent.replaceAll('\u00a0', ' ').trimEnd()).join('\n'));
 }
 
+/** What a failure wants to know: the screen without its empty rows, what lies over it and where the keys go. */
+async function around(page) {
+  const rows = (await screen(page)).split('\n').filter((row) => row !== '');
+  const rest = await page.evaluate(() => {
+    const over = [...document.querySelectorAll('.pane.active .pane-bar, .pane.active .overlay, dialog[open], .toast')];
+    const focus = document.activeElement;
+    return [...over.map((one) => one.innerText.trim()).filter((text) => text !== ''), `focus: ${focus?.tagName} ${focus?.className} ${focus?.getAttribute('name') ?? ''}`];
+  });
+  return [...rows, ...rest].join('\n');
+}
+
 export async function seen(page, text, patience = PATIENCE) {
   const holds = typeof text === 'string' ? async () => (await screen(page)).includes(text) : async () => text.test(await screen(page));
   try {
     await until(holds, '', patience);
   } catch {
     await shot(page, 'failure');
-    throw new Error(`not seen: ${text}\n${await screen(page)}`);
+    throw new Error(`not seen: ${text}\n${await around(page)}`);
   }
 }
 

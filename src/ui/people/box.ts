@@ -130,6 +130,7 @@ export interface Ending {
 
 export interface UpdateState {
   version: string;
+  kind: 'program' | 'image';
   /** Why this box takes no program from the page. */
   closed: string | null;
   last: Ending | null;

@@ -14,8 +14,8 @@ import { timeText, withProof } from './parts';
 const PIECE_BYTES = 45_000;
 const SIGNATURE_BYTES = 64;
 const LOOK_MS = 1000;
-/** The box gives a new program a minute, and as long to the old one that comes back. */
-const PATIENCE_MS = 200_000;
+/** The box gives a new program a minute, and as long to the old one that comes back. A board with a new image starts anew for that, perhaps twice. */
+const PATIENCE_MS = { program: 200_000, image: 420_000 };
 const SPOKEN_PERCENT = 20;
 
 export async function openUpdate(): Promise<void> {
@@ -41,13 +41,15 @@ async function choose(state: UpdateState): Promise<Chosen | null> {
     await openDialog({ title: t('people.update.title'), body, actions: [{ label: t('start.close') }] });
     return null;
   }
-  const program = fileField(t('people.update.program'), 'program', t('people.update.program.hint'));
+  const image = state.kind === 'image';
+  const none = t(image ? 'people.update.image.none' : 'people.update.program.none');
+  const program = fileField(t(image ? 'people.update.image' : 'people.update.program'), 'program', t(image ? 'people.update.image.hint' : 'people.update.program.hint'));
   const signature = fileField(t('people.update.signature'), 'signature', t('people.update.signature.hint'));
   const form = h('form', { class: 'form' }, lead, last, program.root, signature.root, h('p', { class: 'hint' }, t('people.update.terminals')));
   let chosen: Chosen | null = null;
   const read = async (): Promise<boolean> => {
     const [file, sig] = [program.input.files?.[0], signature.input.files?.[0]];
-    program.setError(file && file.size > 0 ? null : t('people.update.program.none'));
+    program.setError(file && file.size > 0 ? null : none);
     signature.setError(sig?.size === SIGNATURE_BYTES ? null : t('people.update.signature.none'));
     if (!file || file.size === 0 || sig?.size !== SIGNATURE_BYTES) return false;
     chosen = { program: new Uint8Array(await file.arrayBuffer()), signature: base64(new Uint8Array(await sig.arrayBuffer())) };
@@ -84,7 +86,7 @@ async function carry(upload: string, program: Uint8Array, before: UpdateState): 
       await send(upload, program, (done) => (meter.value = done), () => closed);
       if (closed) return;
       handed = true;
-      status.textContent = t('people.update.installing');
+      status.textContent = t(before.kind === 'image' ? 'people.update.installing.image' : 'people.update.installing');
       meter.removeAttribute('value');
       const boot = (await api.get<{ boot: string }>('/api/state')).boot;
       await box.installUpdate(upload);
@@ -117,7 +119,7 @@ async function send(upload: string, program: Uint8Array, progress: (done: number
 
 /** The box starts anew with the new program, or says why it stays. Nobody is signed in to a box that has started anew. */
 async function ending(boot: string, before: UpdateState): Promise<string> {
-  const until = Date.now() + PATIENCE_MS;
+  const until = Date.now() + PATIENCE_MS[before.kind];
   while (Date.now() < until) {
     await new Promise((resolve) => window.setTimeout(resolve, LOOK_MS));
     try {
