@@ -2,6 +2,7 @@
 // why. In a real browser, on a copy of the real program that is really exchanged.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,8 +40,8 @@ async function openUpdate(page) {
 }
 
 /** The files, then the proof. */
-async function bring(page, program, signature) {
-  await dialog(page).getByLabel('Program').setInputFiles(program);
+async function bring(page, program, signature, label = 'Program') {
+  await dialog(page).getByLabel(label).setInputFiles(program);
   await dialog(page).getByLabel('Its signature').setInputFiles(signature);
   await dialog(page).getByRole('button', { name: 'Next' }).click();
   await dialog(page).locator('[data-field="proof"] input').fill(ADA.password);
@@ -83,6 +84,28 @@ test('a signed one takes over, and the page says so afterwards', async () => {
   await accessible(page);
   await shot(page, 'people-update-done-phone');
   await close();
+});
+
+test('an image is left for the service that installs it, and the page says what that has said', async () => {
+  const other = await footbridge({ FOOTBRIDGE_UPDATE_KEY: files.pem, FOOTBRIDGE_UPDATE_HANDOVER: 'image' }, { copied: true });
+  await claimed(other);
+  const { page, close } = await visitor(other, { viewport: PHONE, hasTouch: true });
+  await signIn(page);
+  await openUpdate(page);
+  await accessible(page);
+  await shot(page, 'people-update-image-phone');
+  await bring(page, files.new, files.sig, 'Image');
+  await dialog(page).getByText('writes the new image beside its own').waitFor({ timeout: 60_000 });
+  await shot(page, 'people-update-image-waiting-phone');
+  // The part of firmware-image/rootfs/etc/rc/watch, which make image-test plays in a whole image.
+  assert.ok(readFileSync(join(other.folder, 'data/update/program')).equals(readFileSync(files.new)));
+  await until(() => existsSync(join(other.folder, 'data/update/ready')), 'nobody is told that it is there');
+  execFileSync(other.program, ['update', 'ended', 'kept', 'The image was refused: it is for rpi1, and this is rpi64.', '--data', join(other.folder, 'data')]);
+  await dialog(page).getByText('it is for rpi1, and this is rpi64').waitFor({ timeout: PATIENCE });
+  await accessible(page);
+  await shot(page, 'people-update-image-refused-phone');
+  await close();
+  await other.close();
 });
 
 test('a box that takes no program from the page says why', async () => {
