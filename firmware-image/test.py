@@ -412,10 +412,8 @@ def good_update(disk, update, key):
 
 def broken_updates(disk, update, key, work):
     """One whose program does not serve, one that is no file system at all."""
-    tree, broken = os.path.join(work, "tree"), os.path.join(work, "broken")
-    run("unsquashfs", "-q", "-n", "-d", tree, update)
-    shutil.copyfile(os.path.join(tree, "bin/helper"), os.path.join(tree, "bin/footbridge"))
-    run("mksquashfs", tree, broken, "-quiet", "-no-progress", "-all-root", "-noappend", "-comp", "xz")
+    broken = os.path.join(work, "broken")
+    variant(update, key, work, "broken", no_program)
     put_update(disk, broken, sign(key, broken))
     with Box(disk) as box:
         box.says("writing the update to slot a")
@@ -430,9 +428,105 @@ def broken_updates(disk, update, key, work):
     put_update(disk, broken, sign(key, broken))
     with Box(disk) as box:
         box.says("writing the update to slot a")
-        until(BOOT, "slot b again", lambda: re.search("starting it.*slot b, image .*second", box.console(), re.S))
+        box.says("update refused: it is no root file system")
+        box.says("slot b, image .*second")
         box.wait_for_page()
-    report("an update that cannot even be mounted is passed over")
+    report("an update that is no file system is refused")
+
+    # What the scripts keep out all the same: a slot that shall be tried and cannot even be mounted.
+    with open(disk, "r+b") as file:
+        file.seek(512)
+        file.write(b"FBSLOT good=b try=a\n".ljust(512, b"\0"))
+    with Box(disk) as box:
+        box.says("slot b, image .*second")
+        box.wait_for_page()
+    report("a slot that cannot be mounted is passed over")
+
+
+def owner(box):
+    """Signed in by the client of docs/API.md, with a code."""
+    client = Footbridge(f"https://127.0.0.1:{box.https}", fingerprint=box.fingerprint())
+    client.sign_in("ada", PASSWORD, box.one_time_code)
+    return client
+
+
+def variant(update, key, work, name, change):
+    """Another root file system, signed: `change(path)` changes the files of this one."""
+    tree, image = os.path.join(work, f"tree-{name}"), os.path.join(work, name)
+    run("unsquashfs", "-q", "-n", "-d", tree, update)
+    change(tree)
+    run("mksquashfs", tree, image, "-quiet", "-no-progress", "-all-root", "-noappend", "-comp", "xz", "-b", "256K")
+    shutil.rmtree(tree)
+    with open(image, "rb") as content, open(sign(key, image), "rb") as signature:
+        return content.read(), signature.read()
+
+
+def written_anew(name, change):
+    """A file of /etc in a tree, as `change` makes it from what it was."""
+
+    def do(tree):
+        path = os.path.join(tree, "etc", name)
+        with open(path, encoding="utf-8") as file:
+            text = change(file.read().strip())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    return do
+
+
+def no_program(tree):
+    shutil.copyfile(os.path.join(tree, "bin/helper"), os.path.join(tree, "bin/footbridge"))
+
+
+def page_updates(disk, update, key, work):
+    """By an administrator's browser, from slot b: what is refused, what does not serve, and what takes over."""
+
+    def last(client, before):
+        told = until(BOOT, "the page says how the update went", lambda: next((one for one in [client.update_state()["last"]] if one != before), None))
+        return told["installed"], told["told"]
+
+    def after(pattern, mark, seconds=BOOT):
+        until(seconds, f"the console says {pattern!r}", lambda: re.search(pattern, box.console()[mark:]))
+
+    older = variant(update, key, work, "older", written_anew("made", lambda made: str(int(made) - 1)))
+    foreign = variant(update, key, work, "foreign", written_anew("version", lambda text: text.replace(" virt", " rpi64")))
+    broken = variant(update, key, work, "broken", no_program)
+    third = variant(update, key, work, "third", written_anew("version", lambda text: text.replace("second", "third")))
+    with Box(disk) as box:
+        box.wait_for_page()
+        client = owner(box)
+        state = client.update_state()
+        assert (state["kind"], state["closed"]) == ("image", None), state
+        # The card's own updates are told in the same place: the last one was no file system.
+        before = until(30, "how the last update went", lambda: client.update_state()["last"])
+        assert before["installed"] is False and "no root file system" in before["told"], before
+        for image, words in [(older, "it is older than the image in use"), (foreign, "it is for rpi64, and this is virt")]:
+            client.update(*image, box.one_time_code())
+            installed, told = last(client, before)
+            assert not installed and words in told, told
+            before = client.update_state()["last"]
+        assert box.console().count("Starting kernel") == 1
+        report("from the page: an older image and one of another board are refused in words, and nobody was disturbed")
+
+        mark = len(box.console())
+        client.update(*broken, box.one_time_code())
+        after("slot a does not serve; going back", mark, 300)
+        after("going back(.|\n)*the page answers", mark)
+        client = owner(box)
+        installed, told = last(client, before)
+        assert not installed and "did not serve; the one of before is back" in told, told
+        before = client.update_state()["last"]
+        report("from the page: an image that does not serve is rolled back, and the page says so")
+
+        mark = len(box.console())
+        client.update(*third, box.one_time_code())
+        after("slot a, image .*third", mark)
+        after("slot a is good from now on", mark)
+        client = owner(box)
+        installed, told = last(client, before)
+        assert installed and "third virt is installed and serves" in told, told
+        assert "kept" in {host["label"] for host in client.hosts()}
+        report("from the page: a newer image takes over, with all data, and the page says so")
 
 
 def factory_reset(disk, work):
@@ -461,6 +555,7 @@ def main(image, update, key, times=20):
         refused_update(disk, update, key, work)
         good_update(disk, update, key)
         broken_updates(disk, update, key, work)
+        page_updates(disk, update, key, work)
         cuts(disk, int(times))
         factory_reset(disk, work)
     report("the image does what it should")

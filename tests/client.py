@@ -36,6 +36,8 @@ import urllib.parse
 
 # A client's binary message may be 64 KiB at most.
 MESSAGE_BYTES = 32 * 1024
+# A piece of a file, which in Base64 and with what stands around it fits into a body of 64 KiB.
+PIECE_BYTES = 45_000
 # Every so many bytes of output we say what we have.
 ACK_BYTES = 64 * 1024
 
@@ -183,6 +185,20 @@ class Footbridge:
 
     def change_password(self, current, new):
         self.csrf = self.request("POST", "/api/password", {"current": current, "new": new})["csrf"]
+
+    # ---- the box ----
+
+    def update(self, content, signature, proof):
+        """For administrators: a newer program or image. How it ended is in `update_state()["last"]`, perhaps after a new start."""
+        begun = {"bytes": len(content), "signature": base64.b64encode(signature).decode(), "proof": proof}
+        upload = self.request("POST", "/api/update", begun)["upload"]
+        for at in range(0, len(content), PIECE_BYTES):
+            piece = base64.b64encode(content[at : at + PIECE_BYTES]).decode()
+            self.request("PUT", "/api/update", {"upload": upload, "at": at, "data": piece})
+        self.request("POST", "/api/update/install", {"upload": upload})
+
+    def update_state(self):
+        return self.request("GET", "/api/update")
 
     # ---- what is stored ----
 
