@@ -175,7 +175,8 @@ def plain(binary, name, dist, epoch):
     tree = Tree()
     tree.put(f"{name}/footbridge", binary, 0o755)
     tree.put_folder(HERE / "tarball", f"{name}/")
-    for path in ("packaging/common/footbridge.toml", "packaging/common/footbridge.8", "systemd/footbridge.service", "systemd/footbridge.socket"):
+    for path in ("packaging/common/footbridge.toml", "packaging/common/footbridge.8", "systemd/footbridge.service", "systemd/footbridge.socket",
+                 "systemd/footbridge-update.path", "systemd/footbridge-update.service", "systemd/handover.conf"):
         tree.put(f"{name}/{pathlib.Path(path).name}", (ROOT / path).read_bytes())
     for path in ("LICENSE-MIT", "LICENSE-APACHE", "docs/OPERATING.md", "docs/DEFAULTS.md"):
         tree.put(f"{name}/{pathlib.Path(path).name}", (ROOT / path).read_bytes())

@@ -120,8 +120,13 @@ def check_plain(path):
             binary = root / "usr/local/bin/footbridge"
             assert binary.stat().st_mode & 0o777 == 0o755
             assert file is None or "/usr/local/bin/footbridge" in (root / file).read_text()
+            units = root / "etc/systemd/system"
+            if init == "systemd":
+                assert "/usr/local/bin/footbridge update" in (units / "footbridge-update.service").read_text()
+                assert "HANDOVER=program" in (units / "footbridge.service.d/handover.conf").read_text()
             subprocess.run(["sh", folder / "install.sh", "--remove"], check=True, env=there, stdout=subprocess.DEVNULL)
             assert not binary.exists() and (file is None or not (root / file).exists())
+            assert not units.exists() or list(units.iterdir()) == []
             assert (root / "etc/footbridge/footbridge.toml").exists()
 
 

@@ -21,12 +21,15 @@ rated own-certificate.conf "$work/own-certificate.service"
 say "systemd: every setting below a reason"
 # A comment covers the settings that follow it, up to an empty line or the next comment; [Unit] and [Install] speak for themselves.
 awk '/^\[/ { part = $0; reason = 0; next } /^$/ { reason = 0; next } /^#/ { reason = 1; next }
-     part ~ /Service|Socket/ && !reason { print FILENAME ": no reason above: " $0; bad = 1 } END { exit bad }' \
-    systemd/footbridge.service systemd/footbridge.socket || fail "say why"
+     part ~ /Service|Socket|Path/ && !reason { print FILENAME ": no reason above: " $0; bad = 1 } END { exit bad }' \
+    systemd/footbridge.service systemd/footbridge.socket systemd/footbridge-update.service systemd/footbridge-update.path systemd/handover.conf || fail "say why"
 
 say "systemd: no unknown word"
 mkdir -p "$work/root/usr/bin" "$work/verify"
 sed -e 's,^ExecStart=.*,ExecStart=/bin/true,' -e '/^Documentation=/d' systemd/footbridge.service >"$work/verify/footbridge.service"
 sed '/^Documentation=/d' systemd/footbridge.socket >"$work/verify/footbridge.socket"
-systemd-analyze verify "$work/verify/footbridge.service" "$work/verify/footbridge.socket" 2>&1 | grep -i "$work\|footbridge" && fail "systemd does not understand the unit"
+for unit in footbridge-update.service footbridge-update.path; do
+    sed -e 's,^ExecStart=.*,ExecStart=/bin/true,' -e '/^Documentation=/d' "systemd/$unit" >"$work/verify/$unit"
+done
+systemd-analyze verify "$work/verify/"footbridge.service "$work/verify/"footbridge.socket "$work/verify/"footbridge-update.* 2>&1 | grep -i "$work\|footbridge" && fail "systemd does not understand the unit"
 echo "systemd understands every line"

@@ -113,5 +113,5 @@ dpkg -r footbridge
 [ -e /etc/footbridge/footbridge.toml ]
 [ -e /var/lib/private/footbridge/footbridge.redb ]
 dpkg -P footbridge
-left=$(find / -xdev -name '*footbridge*' -not -path '/root/*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/*' -not -path '/run/*')
+left=$(find / -xdev -name '*footbridge*' -not -path '/root/*' -not -path '/opt/*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/*' -not -path '/run/*')
 [ -z "$left" ]

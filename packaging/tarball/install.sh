@@ -7,8 +7,9 @@ fail() { echo "$*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || [ -n "${DESTDIR:-}" ] || fail "run this as root"
 here=${DESTDIR:-}
 bin=$here/usr/local/bin/footbridge
-unit=$here/etc/systemd/system/footbridge.service
-socket=$here/etc/systemd/system/footbridge.socket
+units=$here/etc/systemd/system
+unit=$units/footbridge.service
+socket=$units/footbridge.socket
 openrc=$here/etc/init.d/footbridge
 
 kind() {
@@ -22,9 +23,14 @@ kind() {
 now() { [ -n "$here" ] || "$@"; }
 
 if [ "${1:-}" = --remove ]; then
-    [ ! -e "$unit" ] || { now systemctl disable --now footbridge.socket footbridge; rm -f "$unit" "$socket"; now systemctl daemon-reload; }
+    if [ -e "$unit" ]; then
+        now systemctl disable --now footbridge-update.path footbridge.socket footbridge
+        rm -f "$unit" "$socket" "$units/footbridge-update.path" "$units/footbridge-update.service" "$unit.d/handover.conf"
+        rmdir "$unit.d" 2>/dev/null || true
+        now systemctl daemon-reload
+    fi
     [ ! -e "$openrc" ] || { now rc-service footbridge stop || true; now rc-update del footbridge || true; rm -f "$openrc"; }
-    rm -f "$bin"
+    rm -f "$bin" "$bin.previous"
     echo "removed; the data is still in /var/lib/footbridge (with systemd: /var/lib/private/footbridge), the settings in /etc/footbridge"
     exit 0
 fi
@@ -40,13 +46,18 @@ chmod 644 "$here/etc/footbridge/footbridge.toml"
 
 case $(kind) in
     systemd)
-        mkdir -p "$here/etc/systemd/system"
+        mkdir -p "$unit.d"
         sed 's,/usr/bin/footbridge,/usr/local/bin/footbridge,' footbridge.service >"$unit"
         # Off, until somebody wants port 443 and does what it says in there.
         cp footbridge.socket "$socket"
-        chmod 644 "$unit" "$socket"
+        # What the page takes is installed by root's own service, which checks it anew.
+        cp handover.conf "$unit.d/handover.conf"
+        cp footbridge-update.path "$units/"
+        sed 's,/usr/bin/footbridge,/usr/local/bin/footbridge,' footbridge-update.service >"$units/footbridge-update.service"
+        chmod 644 "$unit" "$socket" "$unit.d/handover.conf" "$units/footbridge-update.path" "$units/footbridge-update.service"
         now systemctl daemon-reload
         now systemctl enable footbridge
+        now systemctl enable --now footbridge-update.path
         now systemctl restart footbridge
         ;;
     openrc)

@@ -123,10 +123,10 @@ pub fn reap() {
 
 fn takes_one() -> Result<(), String> {
     let by_hand = "run 'footbridge update FILE' as root on the box";
+    let program = own_program()?;
     if let Some(unit) = supervisor::unit() {
         return Err(format!("systemd runs {unit}, which must not change programs; {by_hand}"));
     }
-    let program = own_program()?;
     let folder = program.parent().unwrap_or(Path::new("/"));
     match access(folder, Access::WRITE_OK) {
         Ok(()) => Ok(()),

@@ -267,13 +267,14 @@ impl Auth {
         let hash = token_hash(&claim::normal(code.expose_str().unwrap_or_default()));
         let now = who.now.calendar;
         let fits = |code: &mut Reset| token_fits(&code.hash, code.made, limits::DEVICE_CODE_SECONDS, &hash, now);
-        if !self.add_device(user, device, |user| user.device_code.take_if(fits).is_some())? {
+        let added = self.add_device(user, device, |user| user.device_code.take_if(fits).is_some());
+        if matches!(added, Ok(false)) {
             audit::note("device.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(by_address);
         self.table.forgive(by_account);
-        Ok(())
+        added.map(drop)
     }
 
     /// For another device: good once, for ten minutes; an earlier one is good no more.

@@ -289,14 +289,16 @@ impl Auth {
         let by_account =
             self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
         let asked = login.take_challenge(who.now.since_boot);
-        if let Err(why) = self.try_assertion(login, user, assertion, asked, place, who)? {
+        let tried = self.try_assertion(login, user, assertion, asked, place, who);
+        if let Ok(Err(why)) = tried {
             let peer = who.peer.to_string();
             audit::note("passkey.failed", &[("user", &user.name), ("peer", &peer), ("why", why)]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(by_address);
         self.table.forgive(by_account);
-        Ok(())
+        // What is left is no guess, but for instance a full disk.
+        tried.map(drop)
     }
 
     /// The counter is on the disk before anything follows from it. An authenticator that counts must have counted on: one that did

@@ -8,7 +8,7 @@ use crate::audit;
 use crate::clock;
 use crate::limits;
 use crate::secret::Secret;
-use crate::ssh::{self, BellReceiver, Ending, Failure, HostKey, Prompts};
+use crate::ssh::{self, BellReceiver, Ending, Failure, HostKey, KeyRefused, Prompts};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -107,25 +107,25 @@ impl ssh::Steward for Asking<'_> {
         self.trust.targets.permits(to, ssh::is_own_address(to.ip()))
     }
 
-    fn host_key(&mut self, key: &HostKey) -> bool {
+    fn host_key(&mut self, key: &HostKey) -> Result<(), KeyRefused> {
         let to = &self.session.facts.destination;
         let known = match self.trust.known(&to.host, to.port) {
             Ok(known) => known,
             Err(error) => {
                 log::error!("host keys cannot be read: {error}");
-                return false;
+                return Err(KeyRefused::NotTrusted);
             }
         };
         match decide(self.trust.policy, key, &known) {
-            Decision::Accept => true,
-            Decision::Refuse => false,
+            Decision::Accept => Ok(()),
+            Decision::Refuse => Err(KeyRefused::NotTrusted),
             Decision::Remember => self.trust.remember(to, key, false),
             Decision::Ask { changed } => {
                 let about = About::HostKey { host: to.host.clone(), port: to.port, key: key.clone(), changed, known };
                 match self.session.ask(about) {
                     Some(Answer::HostKey { accept: true, remember: true }) => self.trust.remember(to, key, changed),
-                    Some(Answer::HostKey { accept, .. }) => accept,
-                    _ => false,
+                    Some(Answer::HostKey { accept: true, .. }) => Ok(()),
+                    _ => Err(KeyRefused::NotTrusted),
                 }
             }
         }

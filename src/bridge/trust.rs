@@ -5,7 +5,7 @@ use crate::auth::{Key, Table};
 use crate::clock::{self, Instant};
 use crate::limits::Counted;
 use crate::random::Id;
-use crate::ssh::{Destination, HostKey, KnownKey, Targets, Verdict, judge};
+use crate::ssh::{Destination, HostKey, KeyRefused, KnownKey, Targets, Verdict, judge};
 use crate::store::{KnownHostKey, Store, StoreError};
 use std::sync::Arc;
 
@@ -91,9 +91,9 @@ impl Trust {
         found.map_or_else(|| self.user.to_string(), |user| user.name)
     }
 
-    /// Writes the key down. False (and no connection) if it cannot be written: trust that is forgotten would be asked for again
-    /// and again, and people would learn to click.
-    pub fn remember(&self, to: &Destination, key: &HostKey, replace: bool) -> bool {
+    /// Writes the key down. No connection if it cannot be written: trust that is forgotten would be asked for again and again, and
+    /// people would learn to click.
+    pub fn remember(&self, to: &Destination, key: &HostKey, replace: bool) -> Result<(), KeyRefused> {
         let (algorithm, fingerprint) = (Some(key.algorithm.clone()), key.fingerprint.clone());
         let record = KnownHostKey::new(Some(self.user), &to.host, to.port, algorithm, fingerprint, clock::today());
         let written =
@@ -104,7 +104,12 @@ impl Trust {
             (Ok(()), false) => "hostkey.add",
         };
         audit::note(event, &[("user", &self.user_name()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
-        written.map_err(|error| log::error!("a host key cannot be stored: {error}")).is_ok()
+        written.map_err(|error| {
+            log::error!("a host key cannot be stored: {error}");
+            error.disk().map_or(KeyRefused::NotKept("", "The log says why."), |disk| {
+                KeyRefused::NotKept(disk.sentence(), disk.remedy())
+            })
+        })
     }
 }
 

@@ -120,13 +120,11 @@ async fn handshake(call: &mut Call<'_>, stream: TcpStream, inbox: &Arc<Inbox>) -
 }
 
 fn answer(call: &mut Call<'_>, question: KeyQuestion) -> Result<(), Stop> {
-    let accepted = call.steward.host_key(&question.key);
+    let verdict = call.steward.host_key(&question.key);
     if call.steward.cancelled() {
         return Err(Stop::Cancelled);
     }
-    if !accepted {
-        return Err(failures::host_key_not_accepted().into());
-    }
+    verdict.map_err(failures::host_key_refused)?;
     // Not received: the library has hung up meanwhile, and the caller is about to learn why.
     let _ = question.verdict.send(true);
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Everything a host says is shortened and stripped of control characters before it gets into a sentence of ours.
 
-use super::{Destination, Failure};
+use super::{Destination, Failure, KeyRefused};
 use russh::Error;
 use std::io;
 use std::net::SocketAddr;
@@ -83,7 +83,18 @@ pub(super) fn handshake_took_too_long() -> Failure {
     )
 }
 
-pub(super) fn host_key_not_accepted() -> Failure {
+pub(super) fn host_key_refused(refused: KeyRefused) -> Failure {
+    match refused {
+        KeyRefused::NotTrusted => host_key_not_accepted(),
+        KeyRefused::NotKept(why, remedy) => failure(
+            "host_key",
+            format!("The host's key could not be written down, and nothing was sent to it. {why}"),
+            remedy,
+        ),
+    }
+}
+
+fn host_key_not_accepted() -> Failure {
     failure(
         "host_key",
         "The host's key was not accepted; nothing was sent to it.",

@@ -150,9 +150,9 @@ impl Steward for Person {
         !self.denied && to.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST)
     }
 
-    fn host_key(&mut self, key: &HostKey) -> bool {
+    fn host_key(&mut self, key: &HostKey) -> Result<(), KeyRefused> {
         self.keys.push(key.clone());
-        !self.refuses_key
+        if self.refuses_key { Err(KeyRefused::NotTrusted) } else { Ok(()) }
     }
 
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>> {

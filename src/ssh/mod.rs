@@ -103,13 +103,22 @@ pub struct Prompts {
     pub attempt: u32,
 }
 
+/// Why nothing is sent to a host that has shown its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Nobody said yes to it.
+    NotTrusted,
+    /// Somebody did, for now and later, but it cannot be written down: what is wrong, and what to do.
+    NotKept(&'static str, &'static str),
+}
+
 /// Who answers the client's questions. May block for as long as a person thinks.
 pub trait Steward {
     fn progress(&mut self, detail: &str);
     /// H8, asked for each resolved address before it is connected to.
     fn permits(&self, to: SocketAddr) -> bool;
     /// G1: until this says yes, nothing but the key exchange has been sent.
-    fn host_key(&mut self, key: &HostKey) -> bool;
+    fn host_key(&mut self, key: &HostKey) -> Result<(), KeyRefused>;
     /// None: the person gave up, or did not answer in time.
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>>;
     /// Told to end while still connecting.

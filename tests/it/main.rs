@@ -21,6 +21,7 @@ mod documents;
 mod foreign;
 mod frozen;
 mod full_disk;
+mod full_disk_people;
 mod full_disk_routes;
 mod headers;
 mod host_keys;

@@ -27,13 +27,13 @@ enum Key {
 }
 
 /// One key on a ring. `counter` is what it says next; it counts on by itself.
-struct Authenticator {
+pub struct Authenticator {
     key: Key,
     id: Vec<u8>,
     counter: u32,
     flags: u8,
     rp: String,
-    origin: String,
+    pub origin: String,
 }
 
 fn cbor_head(major: u8, length: usize) -> Vec<u8> {
@@ -49,7 +49,7 @@ fn cbor_bytes(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Authenticator {
-    fn new(box_: &Browser) -> Authenticator {
+    pub fn new(box_: &Browser) -> Authenticator {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, made.as_ref(), &random).unwrap();
@@ -106,7 +106,7 @@ impl Authenticator {
             .into_bytes()
     }
 
-    fn make(&mut self, wish: &Value) -> Value {
+    pub fn make(&mut self, wish: &Value) -> Value {
         let client = self.client("webauthn.create", wish["challenge"].as_str().unwrap());
         let length = (self.id.len() as u16).to_be_bytes();
         let data = [self.statement(64), vec![7; 16], length.to_vec(), self.id.clone(), self.cose()].concat();
@@ -114,7 +114,7 @@ impl Authenticator {
         json!({"label": "a key", "client_data": B64.encode(client), "attestation": B64.encode(object)})
     }
 
-    fn answer(&mut self, offer: &Value) -> Value {
+    pub fn answer(&mut self, offer: &Value) -> Value {
         self.answer_as("webauthn.get", offer)
     }
 
@@ -128,12 +128,12 @@ impl Authenticator {
 }
 
 /// By name: an address has no passkeys.
-fn named(mut browser: Browser) -> Browser {
+pub fn named(mut browser: Browser) -> Browser {
     browser.name = Some("localhost".into());
     browser
 }
 
-fn half_named(box_: &Footbridge, who: (&str, &str)) -> Browser {
+pub fn half_named(box_: &Footbridge, who: (&str, &str)) -> Browser {
     named(half(box_, who, "factor"))
 }
 
@@ -153,18 +153,18 @@ pub fn give_one(browser: &mut Browser) {
     add_first(browser, &mut key);
 }
 
-fn add_first(browser: &mut Browser, key: &mut Authenticator) -> Vec<String> {
+pub fn add_first(browser: &mut Browser, key: &mut Authenticator) -> Vec<String> {
     let wish = browser.post("/api/factor/passkey/create", json!({})).expect(200);
     let reply = browser.post("/api/passkeys", key.make(&wish));
     let body = take(browser, reply, 201, "full");
     body["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().into()).collect()
 }
 
-fn offer(browser: &mut Browser) -> Value {
+pub fn offer(browser: &mut Browser) -> Value {
     browser.post("/api/factor/passkey/begin", json!({})).expect(200)
 }
 
-fn verify(browser: &mut Browser, answer: Value) -> Reply {
+pub fn verify(browser: &mut Browser, answer: Value) -> Reply {
     browser.post("/api/factor/passkey/verify", answer)
 }
 

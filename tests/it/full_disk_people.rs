@@ -1,0 +1,236 @@
+//! The routes of sign-in, second factors and host keys on a disk that takes nothing: refused in the disk's own words, not counted as
+//! somebody's mistake, nothing changed; and the same things done once the disk takes them. The disk turns read-only: a full one has room
+//! for a small change now and then, and whether a change is whole or refused there is tried in `full_disk_routes`.
+
+use crate::devices::{Device, trusted_by};
+use crate::full_disk_routes::Disk;
+use crate::passkeys::{self, Authenticator, half_named, named, offer};
+use crate::second_factor::{enrol, half, take};
+use crate::world::browser::{Browser, Reply};
+use crate::world::footbridge::Footbridge;
+use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::{ADA, claimed_with};
+use serde_json::{Value, json};
+
+const RIVER: &str = "a quiet river under the bridge";
+const BOB: (&str, &str) = ("bob", RIVER);
+const EVE: (&str, &str) = ("eve", RIVER);
+const FAY: (&str, &str) = ("fay", RIVER);
+/// More than any row of the table of limits lets through, if a refusal counted.
+const OFTEN: usize = 6;
+
+#[track_caller]
+fn refused(reply: Reply) {
+    assert_eq!(reply.refusal(507), "disk_read_only");
+}
+
+/// Where the disk takes things again.
+fn mended(disk: &Disk, box_: &mut Footbridge) {
+    box_.kill();
+    disk.mount_anew();
+    box_.start_again();
+}
+
+fn on(disk: &Disk, more: &[(&str, &str)]) -> (Footbridge, Browser) {
+    let data = disk.data();
+    claimed_with(&[&[("FOOTBRIDGE_DATA", data.to_str().unwrap())], more].concat())
+}
+
+fn id_of(ada: &mut Browser, name: &str) -> String {
+    let users = ada.get("/api/users").expect(200);
+    let user = users["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap();
+    user["id"].as_str().unwrap().into()
+}
+
+#[test]
+fn an_app_is_set_up_replaced_and_given_up_only_where_it_can_be_written_down() {
+    let disk = Disk::new();
+    let (mut box_, _ada) = on(&disk, &[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    box_.add_user(BOB.0, BOB.1);
+    box_.add_user(EVE.0, EVE.1);
+    let mut bob = half(&box_, BOB, "full");
+    let secret = bob.post("/api/factor/begin", json!({})).expect(200)["secret"].as_str().unwrap().to_owned();
+    let phone = crate::second_factor::Phone::scan(&secret);
+    let mut eve = half(&box_, EVE, "full");
+    let (hers, _) = enrol(&mut eve);
+    disk.become_read_only();
+    for _ in 0..OFTEN {
+        refused(bob.post("/api/factor/finish", json!({"code": phone.code(0)})));
+        refused(eve.post("/api/factor/disable", json!({"code": hers.code(0)})));
+        refused(eve.post("/api/factor/begin", json!({"code": hers.code(0)})));
+    }
+    assert_eq!(bob.get("/api/factor").expect(200)["enrolled"], false);
+    assert_eq!(eve.get("/api/factor").expect(200)["enrolled"], true);
+    mended(&disk, &mut box_);
+    half(&box_, BOB, "full");
+    let mut eve = half(&box_, EVE, "factor");
+    let reply = eve.post("/api/factor/verify", json!({"code": hers.code(0)}));
+    take(&mut eve, reply, 200, "full");
+    let reply = eve.post("/api/factor/disable", json!({"code": hers.code(1)}));
+    take(&mut eve, reply, 200, "full");
+    half(&box_, EVE, "full");
+}
+
+#[test]
+fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
+    let disk = Disk::new();
+    let (mut box_, _ada) = on(&disk, &[]);
+    for (name, password) in [BOB, EVE] {
+        box_.add_user(name, password);
+    }
+    let mut bob = named(half(&box_, BOB, "full"));
+    let mut new = Authenticator::new(&bob);
+    let wish = bob.post("/api/factor/passkey/create", json!({})).expect(200);
+    let mut eve = named(half(&box_, EVE, "full"));
+    let mut key = Authenticator::new(&eve);
+    passkeys::add_first(&mut eve, &mut key);
+    let spare = spare_key(&mut eve, &mut key);
+    let mut half_eve = half_named(&box_, EVE);
+    disk.become_read_only();
+    for _ in 0..OFTEN {
+        let question = offer(&mut half_eve);
+        refused(passkeys::verify(&mut half_eve, key.answer(&question)));
+        let question = offer(&mut eve);
+        refused(eve.post("/api/factor/passkey/prove", key.answer(&question)));
+    }
+    refused(bob.post("/api/passkeys", new.make(&wish)));
+    refused(eve.delete(&format!("/api/passkeys/{spare}")));
+    assert_eq!(half_eve.get("/api/hosts").refusal(403), "second_factor");
+    assert_eq!(bob.get("/api/factor").expect(200)["enrolled"], false);
+    assert_eq!(eve.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 2);
+    mended(&disk, &mut box_);
+    let mut eve = half_named(&box_, EVE);
+    key.origin = eve.origin();
+    let question = offer(&mut eve);
+    let reply = passkeys::verify(&mut eve, key.answer(&question));
+    take(&mut eve, reply, 200, "full");
+    assert_eq!(eve.delete(&format!("/api/passkeys/{spare}")).status, 204);
+    let mut bob = named(half(&box_, BOB, "full"));
+    new.origin = bob.origin();
+    passkeys::add_first(&mut bob, &mut new);
+}
+
+/// A second one, so that there is one that may be removed. Its id.
+fn spare_key(browser: &mut Browser, key: &mut Authenticator) -> String {
+    let question = offer(browser);
+    let code = browser.post("/api/factor/passkey/prove", key.answer(&question)).expect(200)["code"].clone();
+    let wish = browser.post("/api/factor/passkey/create", json!({"code": code})).expect(200);
+    let mut spare = Authenticator::new(browser);
+    browser.post("/api/passkeys", spare.make(&wish)).expect(201)["id"].as_str().unwrap().into()
+}
+
+/// Somebody with an app and a passkey: the code that would begin another passkey cannot be written down.
+#[test]
+fn another_passkey_is_not_begun_with_a_code_that_cannot_be_spent() {
+    let disk = Disk::new();
+    let (_box, ada) = on(&disk, &[]);
+    let mut ada = named(ada);
+    let (phone, _) = enrol(&mut ada);
+    disk.become_read_only();
+    let code = json!({"code": phone.code(1)});
+    for _ in 0..OFTEN {
+        refused(ada.post("/api/factor/passkey/create", code.clone()));
+    }
+}
+
+#[test]
+fn a_code_for_a_device_is_not_used_up_where_the_device_cannot_be_kept() {
+    let disk = Disk::new();
+    let (mut box_, _ada) = on(&disk, &[]);
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = half(&box_, EVE, "full");
+    trusted_by(&mut eve, EVE.1);
+    eve.put("/api/device/demand", json!({"required": true, "proof": EVE.1})).expect(204);
+    let code = eve.post("/api/device/code", json!({"proof": EVE.1})).expect(200)["code"].clone();
+    let mut elsewhere = half(&box_, EVE, "device");
+    disk.become_read_only();
+    let with_code = |browser: &mut Browser| {
+        let mut body = Device::new().application(browser);
+        body["code"] = code.clone();
+        browser.post("/api/devices", body)
+    };
+    for _ in 0..OFTEN {
+        refused(with_code(&mut elsewhere));
+    }
+    assert_eq!(elsewhere.get("/api/hosts").refusal(403), "second_factor");
+    mended(&disk, &mut box_);
+    let mut elsewhere = half(&box_, EVE, "device");
+    let reply = with_code(&mut elsewhere);
+    take(&mut elsewhere, reply, 201, "full");
+}
+
+#[test]
+fn a_lock_that_cannot_be_lifted_for_good_is_not_lifted() {
+    let disk = Disk::new();
+    let (mut box_, mut ada) = on(&disk, &[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    box_.add_user(FAY.0, FAY.1);
+    for _ in 0..5 {
+        assert_eq!(box_.browser().try_sign_in(FAY.0, "not the right one").status, 401);
+    }
+    assert_eq!(box_.browser().try_sign_in(FAY.0, FAY.1).status, 401, "locked");
+    let path = format!("/api/users/{}/unlock", id_of(&mut ada, FAY.0));
+    disk.become_read_only();
+    refused(ada.post(&path, json!({})));
+    assert_eq!(box_.browser().try_sign_in(FAY.0, FAY.1).status, 401, "still locked");
+    mended(&disk, &mut box_);
+    let mut ada = half(&box_, ADA, "full");
+    assert_eq!(ada.post(&path, json!({})).status, 204);
+    half(&box_, FAY, "full");
+}
+
+/// Nobody is left to guess why: not the host's key is bad, but the disk.
+#[test]
+fn a_host_key_that_cannot_be_remembered_is_not_trusted_and_the_terminal_says_why() {
+    let disk = Disk::new();
+    let (mut box_, mut ada) = on(&disk, &[]);
+    let (host, changed) = (SshServer::openssh(), SshServer::openssh());
+    let credential = ada.add_password(PASSWORD);
+    // Trusted before, and another one by now: there, and at this port, is a host with a key of its own.
+    let old =
+        json!({"address": "127.0.0.1", "port": changed.address().port(), "fingerprint": host.fingerprint("ed25519")});
+    ada.post("/api/hostkeys", old).expect(201);
+    disk.become_read_only();
+    let before = ada.get("/api/hostkeys").expect(200);
+    let mut terminal = ada.open(&host.target(Some(&credential)));
+    terminal.accept_host_key(true);
+    says_so(&terminal.until_ended());
+    let mut terminal = ada.open(&changed.target(Some(&credential)));
+    let asked = terminal.until_question("host_key");
+    assert_eq!(asked["status"], "changed");
+    let body = json!({"question": asked["id"], "fingerprint": changed.fingerprint("ed25519"), "remember": true, "proof": ADA.1});
+    let said = ada.post(&format!("/api/sessions/{}/hostkey", terminal.session), body);
+    assert_eq!(said.status, 204, "the yes was heard");
+    says_so(&terminal.until_ended());
+    assert_eq!(ada.get("/api/hostkeys").expect(200), before, "nothing is trusted that is not kept");
+    // For this once it needs no disk.
+    let mut terminal = ada.open(&host.target(Some(&credential)));
+    terminal.accept_host_key(false);
+    terminal.until_prompt();
+    mended(&disk, &mut box_);
+    let mut ada = half(&box_, ADA, "full");
+    ada.open_accepting(&host.target(Some(&credential)));
+}
+
+fn says_so(ended: &Value) {
+    assert_eq!(ended["reason"], "host_key", "{ended}");
+    let message = ended["message"].as_str().unwrap();
+    assert!(message.contains("could not be written down") && message.contains("read-only"), "{ended}");
+}
+
+#[test]
+fn a_claim_is_refused_and_the_box_stays_unclaimed() {
+    let disk = Disk::new();
+    let data = disk.data();
+    let mut box_ = Footbridge::start_with(&[("FOOTBRIDGE_DATA", data.to_str().unwrap())]);
+    let code = box_.claim_code().to_owned();
+    disk.become_read_only();
+    for _ in 0..OFTEN {
+        refused(box_.browser().post("/api/claim", json!({"code": code, "name": ADA.0, "password": ADA.1})));
+    }
+    assert_eq!(box_.browser().get("/api/state").expect(200)["claimed"], false);
+    box_.kill();
+    disk.mount_anew();
+    box_.start_again_unclaimed();
+    box_.browser().claim(box_.claim_code(), ADA);
+    half(&box_, ADA, "full");
+}
