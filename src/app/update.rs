@@ -366,7 +366,11 @@ fn systemctl(words: &[&str]) -> Result<(), String> {
     let done = Command::new("systemctl").args(words).stdin(Stdio::null()).output();
     match done {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("systemctl {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => {
+            // What follows the first line says where to read more.
+            let told = String::from_utf8_lossy(&output.stderr);
+            Err(format!("systemctl {}: {}", words.join(" "), told.lines().next().unwrap_or_default()))
+        }
         Err(error) => Err(format!("systemctl: {error}")),
     }
 }

@@ -316,6 +316,20 @@ fn every_list_names_routes_that_there_are() {
     }
 }
 
+/// Whoever makes a client from it learns which answers there may be.
+#[test]
+fn openapi_says_which_routes_a_disk_may_refuse() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let document: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    for route in ROUTES {
+        let (line, method) = (line(route), method(route).to_lowercase());
+        let says = document["paths"][route.path][&method]["responses"]["507"].is_object();
+        let writes = route.method != Method::Get && WRITES_NOTHING.iter().all(|(known, _)| *known != line);
+        // It writes nothing, but may be told not to begin unnoted.
+        assert_eq!(says, writes || line == "POST /api/sessions", "{line}");
+    }
+}
+
 #[test]
 fn on_a_full_disk_every_write_is_whole_or_refused_and_goes_well_once_there_is_room() {
     let disk = Disk::new();
@@ -503,6 +517,77 @@ fn the_command_line_says_it_too_and_leaves_nothing_half_done() {
     disk.mount_anew();
     scene.start_again();
     scene.is_consistent();
+}
+
+/// The rest of the command line: a code for the claim, a lock lifted, a restore; and everything without a server.
+#[test]
+fn without_a_server_a_full_disk_is_said_in_words_and_a_restore_is_whole_or_not_there() {
+    let disk = Disk::new();
+    let mut scene = Scene::on(&disk);
+    for _ in 0..5 {
+        scene.footbridge.browser().try_sign_in("bob", "not the right one");
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("box.backup");
+    let (file, passphrase) = (file.to_str().unwrap(), "eleven lamps along the quay\n");
+    let made = scene.footbridge.command(&["backup", "create", file], passphrase);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    disk.fill();
+    use_up_the_file(&mut scene.ada);
+    let said = |scene: &Scene, words: &[&str], why: &str| {
+        let told = scene.footbridge.command(words, passphrase);
+        assert!(!told.status.success() && told.stdout.is_empty(), "{words:?}: {}", text(&told.stdout));
+        assert!(text(&told.stderr).contains(why), "{words:?}: {}", text(&told.stderr));
+    };
+    scene.footbridge.kill();
+    let password = elsewhere.path().join("password");
+    crate::world::footbridge::write_private(&password, RIVER);
+    let place = disk.place().join("another");
+    let place = place.to_str().unwrap();
+    // A program that has just opened the database may find a page that the server had not: then it is done, and done wholly.
+    let add = ["user", "add", "hal", "--role", "user", "--password-file", password.to_str().unwrap()];
+    let told = scene.footbridge.command(&add, "");
+    let added = told.status.success();
+    assert!(added || text(&told.stderr).contains("disk is full"), "{}", text(&told.stderr));
+    said(&scene, &["backup", "restore", file, "--data", place], "No space left");
+    disk.make_room();
+    scene.start_again();
+    assert_eq!(scene.ada.get("/api/users").expect(200)["users"].as_array().unwrap().len(), 1 + OTHERS.len() + usize::from(added));
+    let done = scene.footbridge.command(&["backup", "restore", file, "--data", place], passphrase);
+    assert!(done.status.success(), "what the full disk left is not in the way: {}", text(&done.stderr));
+    disk.become_read_only();
+    said(&scene, &["user", "unlock", "bob"], "read-only");
+    scene.footbridge.kill();
+    said(&scene, &["user", "unlock", "bob"], "ead-only");
+    let third = disk.place().join("third");
+    said(&scene, &["backup", "restore", file, "--data", third.to_str().unwrap()], "ead-only");
+    disk.mount_anew();
+    scene.start_again();
+    let done = scene.footbridge.command(&["user", "unlock", "bob"], "");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    scene.footbridge.browser().sign_in(("bob", RIVER));
+}
+
+/// A code that cannot be kept is not printed: it would open nothing.
+#[test]
+fn setup_prints_no_code_that_the_disk_has_not_taken() {
+    let disk = Disk::new();
+    let data = disk.data();
+    let mut box_ = Footbridge::start_with(&[("FOOTBRIDGE_DATA", data.to_str().unwrap())]);
+    let told = |box_: &Footbridge, why: &str| {
+        let told = box_.command(&["setup"], "");
+        assert!(!told.status.success() && told.stdout.is_empty(), "{}", text(&told.stdout));
+        assert!(text(&told.stderr).contains(why), "{}", text(&told.stderr));
+    };
+    disk.become_read_only();
+    told(&box_, "ead-only");
+    box_.kill();
+    told(&box_, "ead-only");
+    disk.mount_anew();
+    box_.start_again_unclaimed();
+    let code = text(&box_.command(&["setup"], "").stdout);
+    let code = code.lines().find_map(|line| line.strip_prefix("claim-code ")).unwrap().to_owned();
+    box_.browser().claim(&code, ADA);
 }
 
 fn start_again_and_compare(mut scene: Scene) {
