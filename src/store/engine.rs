@@ -100,7 +100,15 @@ impl Redb {
         now.times += 1;
         match open(&self.path) {
             Err(StoreError::Io(error)) => {
-                now.database = Some(open_copy(&self.path)?);
+                now.database = match open_copy(&self.path, limits::STORE_COPY_BYTES)? {
+                    Some(copy) => Some(copy),
+                    None => {
+                        log::error!(
+                            "the database is too large to be read from memory until the disk takes writes again"
+                        );
+                        return Err(StoreError::Io(error));
+                    }
+                };
                 if !knew {
                     log::error!("the database can only be read until the disk takes writes again: {error}");
                 }
@@ -141,13 +149,18 @@ fn same(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
-fn open_copy(path: &Path) -> Result<Database, StoreError> {
+/// None: it has more bytes than a small board has to spare.
+fn open_copy(path: &Path, most: u64) -> Result<Option<Database>, StoreError> {
+    if fs::metadata(path).map_err(StoreError::Io)?.len() > most {
+        return Ok(None);
+    }
     let copy = Copy(RwLock::new(fs::read(path).map_err(StoreError::Io)?));
-    guarded(|| {
+    let opened = guarded(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(limits::STORE_CACHE_BYTES).set_check_integrity_on_open(true);
         builder.create_with_backend(copy).map_err(opening)
-    })
+    });
+    opened.map(Some)
 }
 
 /// The file's bytes. What redb mends in them when it opens them stays here.
@@ -287,5 +300,20 @@ impl From<redb::Error> for StoreError {
             redb::Error::PreviousIo => storage(StorageError::PreviousIo),
             error => StoreError::Damaged(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_in_memory_has_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("database");
+        drop(Redb::open(&path).unwrap());
+        let size = fs::metadata(&path).unwrap().len();
+        assert!(open_copy(&path, size).unwrap().is_some());
+        assert!(open_copy(&path, size - 1).unwrap().is_none());
     }
 }

@@ -552,7 +552,10 @@ fn without_a_server_a_full_disk_is_said_in_words_and_a_restore_is_whole_or_not_t
     said(&scene, &["backup", "restore", file, "--data", place], "No space left");
     disk.make_room();
     scene.start_again();
-    assert_eq!(scene.ada.get("/api/users").expect(200)["users"].as_array().unwrap().len(), 1 + OTHERS.len() + usize::from(added));
+    assert_eq!(
+        scene.ada.get("/api/users").expect(200)["users"].as_array().unwrap().len(),
+        1 + OTHERS.len() + usize::from(added)
+    );
     let done = scene.footbridge.command(&["backup", "restore", file, "--data", place], passphrase);
     assert!(done.status.success(), "what the full disk left is not in the way: {}", text(&done.stderr));
     disk.become_read_only();
