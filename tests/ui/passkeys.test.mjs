@@ -7,11 +7,13 @@ import { after, before, test } from 'node:test';
 import { connect } from 'node:tls';
 import { chromium } from 'playwright-core';
 import { accessible, dialog, givePassword, menu } from './hands.mjs';
-import { ADA, PATIENCE, WIDE, claimed, closeBrowser, footbridge, shot, signIn, visitor, watch } from './world.mjs';
+import { ADA, AS_SHIPPED, PATIENCE, PHONE, WIDE, claimed, closeBrowser, codeAt, fillClaim, footbridge, shot, signIn, until, visitor, watch } from './world.mjs';
 
 /** Chromium makes an exception for localhost, so the box has another name. */
 const NAME = 'box.test';
 let box;
+/** Where everybody has a second factor, and nobody has claimed it yet. */
+let strict;
 let trusting;
 let doubting;
 let named;
@@ -20,15 +22,18 @@ before(async () => {
   box = await footbridge({ FOOTBRIDGE_NAMES: NAME });
   await claimed(box);
   named = { ...box, url: box.url.replace('127.0.0.1', NAME) };
-  // WebAuthn wants a certificate that the browser trusts: this one, by its public key.
-  const pin = await publicKeyPin(new URL(box.url));
-  trusting = await launch(`--ignore-certificate-errors-spki-list=${pin}`);
+  const shipped = await footbridge({ ...AS_SHIPPED, FOOTBRIDGE_NAMES: NAME });
+  strict = { ...shipped, url: shipped.url.replace('127.0.0.1', NAME) };
+  // WebAuthn wants a certificate that the browser trusts: these, by their public keys.
+  const pins = await Promise.all([box, shipped].map(({ url }) => publicKeyPin(new URL(url))));
+  trusting = await launch(`--ignore-certificate-errors-spki-list=${pins.join(',')}`);
   doubting = await launch();
 });
 after(async () => {
   await trusting?.close();
   await doubting?.close();
   await closeBrowser();
+  await strict?.close();
   await box.close();
 });
 
@@ -48,18 +53,18 @@ async function publicKeyPin({ hostname, port }) {
 }
 
 /** Somebody at the box's name, with a key on a ring that is always touched; what it holds is what was put into it before. */
-async function guest(credentials = []) {
+async function guest(credentials = [], at = named) {
   const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce' });
   context.setDefaultTimeout(PATIENCE);
   const trouble = [];
   const page = await context.newPage();
-  watch(page, named, trouble);
+  watch(page, at, trouble);
   const session = await context.newCDPSession(page);
   await session.send('WebAuthn.enable');
   const options = { protocol: 'ctap2', transport: 'usb', hasResidentKey: false, hasUserVerification: false, automaticPresenceSimulation: true };
   const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
   for (const credential of credentials) await session.send('WebAuthn.addCredential', { authenticatorId, credential });
-  await page.goto(named.url);
+  await page.goto(at.url);
   return {
     page,
     keys: async () => (await session.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
@@ -151,4 +156,123 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
   await use(copy.page).click();
   await copy.page.getByText('This passkey does not fit').waitFor();
   await copy.close();
+});
+
+/** A browser that has never heard of passkeys, as on an old tablet. */
+async function without(at, look = {}) {
+  const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', ...look });
+  context.setDefaultTimeout(PATIENCE);
+  await context.addInitScript(() => {
+    delete window.PublicKeyCredential;
+    Object.defineProperty(navigator, 'credentials', { value: undefined });
+  });
+  const page = await context.newPage();
+  const trouble = [];
+  watch(page, at, trouble);
+  await page.goto(at.url);
+  return {
+    page,
+    async close() {
+      await context.close();
+      assert.deepEqual(trouble, []);
+    },
+  };
+}
+
+/** By keyboard alone, from wherever the focus is. */
+async function tabTo(page, name) {
+  for (let steps = 0; steps < 20; steps += 1) {
+    await page.keyboard.press('Tab');
+    if ((await page.evaluate(() => document.activeElement.textContent.trim())) === name) return;
+  }
+  assert.fail(`Tab never comes to ${name}`);
+}
+
+const now = () => Math.floor(Date.now() / 30_000);
+
+test('a passkey instead of an app by keyboard, and a way on for a browser that knows none', async () => {
+  const first = await guest([], strict);
+  await fillClaim(first.page, strict);
+  await first.page.getByText('Use a passkey instead').waitFor();
+  await shot(first.page, 'passkey-instead');
+  await accessible(first.page);
+  await tabTo(first.page, 'Use a passkey instead');
+  await first.page.keyboard.press('Enter');
+  await first.page.locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
+  const recovery = (await first.page.locator('.recovery-codes li').first().innerText()).trim();
+  await first.page.locator('input[type="checkbox"]').focus();
+  await first.page.keyboard.press('Space');
+  await first.page.keyboard.press('Enter');
+  await first.page.locator('.work').waitFor({ timeout: PATIENCE });
+  await first.close();
+
+  // Only a passkey, and a browser that has none: it says so, and a recovery code is the way on.
+  const old = await without(strict, { viewport: PHONE, colorScheme: 'light', hasTouch: true });
+  await givePassword(old.page, ADA);
+  await old.page.getByText('This browser knows no passkeys.').waitFor();
+  assert.ok(await old.page.getByRole('button', { name: 'Use a passkey' }).isDisabled());
+  await shot(old.page, 'passkey-none-phone');
+  await accessible(old.page);
+  await old.page.getByRole('button', { name: 'Use a recovery code' }).click();
+  await old.page.locator('.entry-form input').first().fill(recovery);
+  await old.page.keyboard.press('Enter');
+  await old.page.getByRole('button', { name: 'Use a passkey instead' }).click();
+  await old.page.getByText('This browser knows no passkeys.').waitFor();
+  await shot(old.page, 'passkey-instead-none-phone');
+  await old.page.getByText('I cannot scan it').click();
+  const secret = (await old.page.locator('.copy-box pre').innerText()).replaceAll(/\s/g, '');
+  let used = now() - 1;
+  await old.page.locator('input[autocomplete="one-time-code"]').fill(codeAt(secret, used));
+  await old.page.getByRole('button', { name: 'Turn on' }).click();
+  await old.page.locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
+  await old.page.getByText('I have put them in a safe place').click();
+  await old.page.getByRole('button', { name: 'Go on' }).click();
+  await old.page.locator('.work').waitFor({ timeout: PATIENCE });
+  // That a recovery code was used is told, once.
+  await dialog(old.page).waitFor();
+  await shot(old.page, 'notice-recovery-phone');
+  await dialog(old.page).getByRole('button', { name: 'I have read this' }).click();
+  await menu(old.page, 'Your account');
+  await dialog(old.page).getByText('This browser knows no passkeys.').waitFor();
+  assert.ok(await dialog(old.page).getByRole('button', { name: 'Add a passkey' }).isDisabled());
+  await shot(old.page, 'passkey-account-none-phone');
+  await accessible(old.page);
+  await old.close();
+
+  // An app and a passkey: beside the code there is the passkey, and where there can be none the code does.
+  const both = await guest([], strict);
+  await givePassword(both.page, ADA);
+  used = Math.max(used + 1, now());
+  await both.page.locator('input[autocomplete="one-time-code"]').fill(codeAt(secret, used));
+  await both.page.locator('.work').waitFor({ timeout: PATIENCE });
+  await menu(both.page, 'Your account');
+  await dialog(both.page).getByRole('button', { name: 'Add a passkey' }).click();
+  await dialog(both.page).getByLabel('Name').fill('ring');
+  used = Math.max(used + 1, now());
+  await until(() => used <= now() + 1, 'the next code', 40_000);
+  await dialog(both.page).locator('input[autocomplete="one-time-code"]').fill(codeAt(secret, used));
+  await dialog(both.page).getByRole('button', { name: 'Go on' }).click();
+  await dialog(both.page).getByText('ring', { exact: true }).waitFor({ timeout: PATIENCE });
+  const keys = await both.keys();
+  await both.close();
+
+  const again = await guest(keys, strict);
+  await givePassword(again.page, ADA);
+  await again.page.locator('input[autocomplete="one-time-code"]').waitFor();
+  await shot(again.page, 'passkey-beside-code');
+  await accessible(again.page);
+  await tabTo(again.page, 'Use a passkey');
+  await again.page.keyboard.press('Enter');
+  await again.page.locator('.work').waitFor({ timeout: PATIENCE });
+  await again.close();
+
+  const last = await without(strict);
+  await givePassword(last.page, ADA);
+  await last.page.getByRole('button', { name: 'Use a passkey' }).click();
+  await last.page.getByText('This browser knows no passkeys.').waitFor();
+  await shot(last.page, 'passkey-beside-code-none');
+  await until(() => used < now() + 1, 'the next code', 70_000);
+  await last.page.locator('input[autocomplete="one-time-code"]').fill(codeAt(secret, used + 1));
+  await last.page.locator('.work').waitFor({ timeout: PATIENCE });
+  await last.close();
 });
