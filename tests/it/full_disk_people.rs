@@ -62,7 +62,9 @@ fn an_app_is_set_up_replaced_and_given_up_only_where_it_can_be_written_down() {
     assert_eq!(bob.get("/api/factor").expect(200)["enrolled"], false);
     assert_eq!(eve.get("/api/factor").expect(200)["enrolled"], true);
     mended(&disk, &mut box_);
-    half(&box_, BOB, "full");
+    let mut bob = half(&box_, BOB, "full");
+    enrol(&mut bob);
+    half(&box_, BOB, "factor");
     let mut eve = half(&box_, EVE, "factor");
     let reply = eve.post("/api/factor/verify", json!({"code": hers.code(0)}));
     take(&mut eve, reply, 200, "full");
@@ -209,6 +211,11 @@ fn a_host_key_that_cannot_be_remembered_is_not_trusted_and_the_terminal_says_why
     mended(&disk, &mut box_);
     let mut ada = half(&box_, ADA, "full");
     ada.open_accepting(&host.target(Some(&credential)));
+    let mut terminal = ada.open(&changed.target(Some(&credential)));
+    let asked = terminal.until_question("host_key");
+    let body = json!({"question": asked["id"], "fingerprint": changed.fingerprint("ed25519"), "remember": true, "proof": ADA.1});
+    assert_eq!(ada.post(&format!("/api/sessions/{}/hostkey", terminal.session), body).status, 204);
+    terminal.until_prompt();
 }
 
 fn says_so(ended: &Value) {
