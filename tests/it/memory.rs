@@ -1,9 +1,10 @@
 //! Secrets do not lie about in memory: once a request has been answered, nothing of what it brought is found in the process.
 
 use crate::second_factor::enrol;
-use crate::world::footbridge::Footbridge;
+use crate::world::footbridge::{Footbridge, text};
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::{ADA, claimed, patience};
+use footbridge::api::{Method, ROUTES};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -71,4 +72,66 @@ fn after_sign_out_no_secret_of_the_user_is_left() {
     let texts = [ADA.1, ssh_server::PASSWORD, "seven lanterns by the weir", &cookie, &codes[0], &plain];
     until_wiped(&footbridge, &texts.map(str::as_bytes));
     until_wiped(&footbridge, &[phone.secret()]);
+}
+
+/// The thief has everything: the whole data directory, device key included, a box to run it on, and an administrator's session there. What
+/// somebody stored who is signed out is still under their password: no route, no command and no memory gives it.
+#[test]
+fn a_whole_copy_and_an_administrator_s_session_yield_no_credential_of_somebody_signed_out() {
+    const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+    const HERS: &str = "Zq7-canary-that-only-eve-knows";
+    let host = SshServer::openssh();
+    let (mut box_, _) = claimed();
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    let key = host.authorized_key(&["-t", "ed25519", "-N", ""]);
+    let [password, key_id] = [eve.add_password(HERS), eve.add_key(&key, None)];
+    // Decoded: whatever form it is kept in, this would be there.
+    let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let line = body[body.len() / 2..body.len() / 2 + 40].to_owned();
+    eve.post("/api/logout", json!({"terminals": "end"})).expect(204);
+    drop(eve);
+    box_.kill();
+
+    let (mut thief, _) = claimed();
+    thief.kill();
+    fs::remove_dir_all(thief.data()).unwrap();
+    let copied = Command::new("cp").arg("-a").args([box_.data(), thief.data()]).status().unwrap();
+    assert!(copied.success());
+    thief.start_again();
+    let mut ada = thief.browser();
+    ada.sign_in(ADA);
+    let users = ada.get("/api/users").expect(200);
+    let id = users["users"].as_array().unwrap().iter().find(|user| user["name"] == "eve").unwrap()["id"].clone();
+    let id = id.as_str().unwrap().to_owned();
+
+    for stolen in [&password, &key_id] {
+        let opened = ada.start_session(&host.target(Some(stolen)));
+        assert_eq!(opened.refusal(422), "invalid", "an administrator uses it no more than reads it");
+    }
+    let reads = ROUTES.iter().filter(|route| route.method == Method::Get && !route.path.contains("attach"));
+    let mut seen = 0;
+    for route in reads {
+        for id in [&id, &password, &key_id] {
+            let reply = ada.get(&route.path.replace("{id}", id));
+            let told = String::from_utf8_lossy(&reply.body).into_owned();
+            assert!(!told.contains(HERS) && !told.contains(&line), "{}", route.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+    // The strongest that an administrator and the command line can do: a new password for her. It opens nothing that was stored.
+    let told = text(&thief.command(&["user", "reset-password", "eve"], "").stdout);
+    let token = told.lines().find_map(|line| line.strip_prefix("reset-token ")).unwrap().to_owned();
+    const NEW: &str = "seven lanterns by the weir";
+    let reset = json!({"token": token, "password": NEW, "discard": true});
+    assert_eq!(thief.browser().post("/api/reset", reset).status, 204);
+    let mut as_eve = thief.browser();
+    as_eve.sign_in((EVE.0, NEW));
+    assert_eq!(as_eve.get("/api/credentials").expect(200)["credentials"], json!([]), "deleted, not opened");
+    for canary in [HERS, &line] {
+        assert_eq!(found(&thief, canary.as_bytes()), 0, "in the memory of the box that runs the copy");
+    }
+    assert!(found(&thief, b"footbridge.redb") > 0, "this test sees nothing");
 }
