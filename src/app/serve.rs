@@ -75,6 +75,15 @@ fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// The setting may have been turned off since: nobody is left to guess why their sign-in fails.
+fn warn_of_demands(auth: &Auth) {
+    let names = auth.who_demands_one().unwrap_or_default();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        log::warn!("client_certificates is off, and these demand a certificate and cannot sign in: {names}");
+    }
+}
+
 pub fn serve(config: &Config) -> Outcome {
     let program = std::env::current_exe().map_err(told)?;
     let inherited = supervisor::inherited()?;
@@ -84,6 +93,9 @@ pub fn serve(config: &Config) -> Outcome {
     ignore_file_size_signal()?;
     prepare(&config.data)?;
     let rooms = Rooms::open(config)?;
+    if !config.client_certificates {
+        warn_of_demands(&rooms.auth);
+    }
     let door = Arc::new(Door::open(door_settings(config, inherited)?).map_err(told)?);
     let inbox = Arc::new(update::inbox(config));
     let context = Context {

@@ -104,6 +104,12 @@ pub(super) fn is_registered(now: &User, bound: Option<&str>) -> bool {
 }
 
 impl Auth {
+    /// Who cannot sign in while browsers are not asked for a certificate.
+    pub fn who_demands_one(&self) -> Result<Vec<String>, Refusal> {
+        let all = self.store.users()?.into_iter();
+        Ok(all.filter(|user| user.certificate_required && !user.disabled).map(|user| user.name).collect())
+    }
+
     /// Everything else was right. The fingerprint that the sign-in is bound to, if the user has registered it.
     pub(super) fn admit_certificate(&self, user: &User, who: &Who<'_>) -> Result<Option<String>, Refusal> {
         match registered(user, who.shown) {

@@ -436,3 +436,14 @@ fn one_made_with_openssl_is_taken_by_curl() {
     assert!(ask(&[]).contains(r#""seen":"none""#));
     assert_eq!(seen(&mut ada), "none");
 }
+
+#[test]
+fn a_start_without_asking_names_who_is_shut_out() {
+    let (mut box_, _, _, _) = demanded();
+    let told = "and these demand a certificate and cannot sign in: ada";
+    assert!(!box_.log().contains(told));
+    box_.kill();
+    box_.set(("FOOTBRIDGE_CLIENT_CERTIFICATES", "off"));
+    box_.start_again();
+    assert!(box_.log().contains(told), "{}", box_.log());
+}
