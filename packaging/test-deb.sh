@@ -35,7 +35,7 @@ booted() {
     rm -rf "$box"
     mkdir -m 755 "$box"
     tar -C "$box" -xf "$base"
-    cp -R "$@" "$script" "$box/opt/"
+    cp -R "$@" "$script" packaging/inside-lib.sh "$box/opt/"
     cat >"$box/etc/systemd/system/inside.service" <<UNIT
 [Unit]
 Description=The test

@@ -2,15 +2,7 @@
 set -eux
 package=$1
 page=https://127.0.0.1:8443
-
-answers() {
-    tries=0
-    until curl -fsk "$page/health"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || { journalctl -u footbridge --no-pager; systemctl status footbridge --no-pager; return 1; }
-        sleep 0.2
-    done
-}
+. "$(dirname "$0")/inside-lib.sh"
 
 dpkg -i "$package"
 answers

@@ -52,27 +52,45 @@ async function publicKeyPin({ hostname, port }) {
   return createHash('sha256').update(key).digest('base64');
 }
 
-/** Somebody at the box's name, with a key on a ring that is always touched; what it holds is what was put into it before. */
-async function guest(credentials = [], at = named) {
-  const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce' });
+/** Somebody at the box's name. `prepared` sees the page before it is opened. */
+async function caller(at, look, prepared) {
+  const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', ...look });
   context.setDefaultTimeout(PATIENCE);
   const trouble = [];
   const page = await context.newPage();
   watch(page, at, trouble);
-  const session = await context.newCDPSession(page);
-  await session.send('WebAuthn.enable');
-  const options = { protocol: 'ctap2', transport: 'usb', hasResidentKey: false, hasUserVerification: false, automaticPresenceSimulation: true };
-  const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
-  for (const credential of credentials) await session.send('WebAuthn.addCredential', { authenticatorId, credential });
+  const more = await prepared(context, page);
   await page.goto(at.url);
   return {
     page,
-    keys: async () => (await session.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+    ...more,
     async close() {
       await context.close();
       assert.deepEqual(trouble, []);
     },
   };
+}
+
+/** With a key on a ring that is always touched; what it holds is what was put into it before. */
+function guest(credentials = [], at = named) {
+  return caller(at, {}, async (context, page) => {
+    const session = await context.newCDPSession(page);
+    await session.send('WebAuthn.enable');
+    const options = { protocol: 'ctap2', transport: 'usb', hasResidentKey: false, hasUserVerification: false, automaticPresenceSimulation: true };
+    const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
+    for (const credential of credentials) await session.send('WebAuthn.addCredential', { authenticatorId, credential });
+    return { keys: async () => (await session.send('WebAuthn.getCredentials', { authenticatorId })).credentials };
+  });
+}
+
+/** A browser that has never heard of passkeys, as on an old tablet. */
+function without(at, look = {}) {
+  return caller(at, look, (context) =>
+    context.addInitScript(() => {
+      delete window.PublicKeyCredential;
+      Object.defineProperty(navigator, 'credentials', { value: undefined });
+    }),
+  );
 }
 
 test('at an address, and under a certificate that is not trusted, the page says why there are none', async () => {
@@ -157,27 +175,6 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
   await copy.page.getByText('This passkey does not fit').waitFor();
   await copy.close();
 });
-
-/** A browser that has never heard of passkeys, as on an old tablet. */
-async function without(at, look = {}) {
-  const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark', reducedMotion: 'reduce', ...look });
-  context.setDefaultTimeout(PATIENCE);
-  await context.addInitScript(() => {
-    delete window.PublicKeyCredential;
-    Object.defineProperty(navigator, 'credentials', { value: undefined });
-  });
-  const page = await context.newPage();
-  const trouble = [];
-  watch(page, at, trouble);
-  await page.goto(at.url);
-  return {
-    page,
-    async close() {
-      await context.close();
-      assert.deepEqual(trouble, []);
-    },
-  };
-}
 
 /** By keyboard alone, from wherever the focus is. */
 async function tabTo(page, name) {

@@ -1,4 +1,4 @@
-//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE [BYTES]`, `helper healthy PORT`, `helper wifi FILE`.
+//! `helper mdns NAME`, `helper time SERVER`, `helper verify KEY SIGNATURE FILE`, `helper healthy PORT`, `helper wifi FILE`.
 
 mod health;
 mod mdns;
@@ -14,14 +14,10 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["mdns", name] => mdns::serve(name),
         ["time", server] => sntp::ask(server).map(|seconds| println!("{seconds}")),
-        ["verify", key, signature, file] => signature::verify(key, signature, file, None),
-        ["verify", key, signature, file, bytes] => match bytes.parse() {
-            Ok(bytes) => signature::verify(key, signature, file, Some(bytes)),
-            Err(_) => Err(format!("'{bytes}' is not a number")),
-        },
+        ["verify", key, signature, file] => signature::verify(key, signature, file),
         ["healthy", port] => health::ask(port),
         ["wifi", file] => wifi::write(file),
-        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE [BYTES] | healthy PORT | wifi FILE".into()),
+        _ => Err("helper mdns NAME | time SERVER | verify KEY SIGNATURE FILE | healthy PORT | wifi FILE".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
