@@ -47,7 +47,7 @@ pub struct Redb {
 
 struct Open {
     database: Option<Database>,
-    /// The disk's refusal, while `database` is a copy in memory.
+    /// The disk's refusal, while `database` is a copy in memory, or none because a copy would be too large.
     copy_because: Option<io::Error>,
     /// How often it was opened: whoever waited to open it sees that somebody else did.
     times: u64,
@@ -100,19 +100,17 @@ impl Redb {
         now.times += 1;
         match open(&self.path) {
             Err(StoreError::Io(error)) => {
-                now.database = match open_copy(&self.path, limits::STORE_COPY_BYTES)? {
-                    Some(copy) => Some(copy),
-                    None => {
-                        log::error!(
-                            "the database is too large to be read from memory until the disk takes writes again"
-                        );
-                        return Err(StoreError::Io(error));
-                    }
-                };
-                if !knew {
-                    log::error!("the database can only be read until the disk takes writes again: {error}");
-                }
+                let told = same(&error);
                 now.copy_because = Some(error);
+                now.database = open_copy(&self.path, limits::STORE_COPY_BYTES)?;
+                let fits = now.database.is_some();
+                if !knew {
+                    let state = if fits { "can only be read" } else { "is too large to be read from memory" };
+                    log::error!("the database {state} until the disk takes writes again: {told}");
+                }
+                if !fits {
+                    return Err(StoreError::Io(told));
+                }
             }
             opened => {
                 now.database = Some(opened?);
@@ -185,6 +183,10 @@ impl StorageBackend for Copy {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        // Opening it may mend it, and mending may make it longer.
+        if len > limits::STORE_COPY_BYTES {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
         self.0.write().unwrap_or_else(PoisonError::into_inner).resize(len as usize, 0);
         Ok(())
     }
@@ -315,5 +317,7 @@ mod tests {
         let size = fs::metadata(&path).unwrap().len();
         assert!(open_copy(&path, size).unwrap().is_some());
         assert!(open_copy(&path, size - 1).unwrap().is_none());
+        let copy = Copy(RwLock::default());
+        assert!(copy.set_len(limits::STORE_COPY_BYTES + 1).is_err() && copy.len().unwrap() == 0);
     }
 }
