@@ -106,9 +106,11 @@ impl Trust {
         audit::note(event, &[("user", &self.user_name()), ("host", &to.host), ("fingerprint", &key.fingerprint)]);
         written.map_err(|error| {
             log::error!("a host key cannot be stored: {error}");
-            error.disk().map_or(KeyRefused::NotKept("", "The log says why."), |disk| {
-                KeyRefused::NotKept(disk.sentence(), disk.remedy())
-            })
+            error
+                .disk()
+                .map_or(KeyRefused::NotKept("The box's database did not take it.", "The log says why."), |disk| {
+                    KeyRefused::NotKept(disk.sentence(), disk.remedy())
+                })
         })
     }
 }
