@@ -129,6 +129,26 @@ def bad_key_files(disk, work, private):
     report("a private key in place of the public one opens nothing, and is not repeated")
 
 
+def strange_updates(box, private):
+    """What a program that was taken over may put where its updates are looked for: none of it is installed, and none holds up the rest."""
+    folder, user = "/data/footbridge/update", "setpriv --reuid 100 --regid 100 --clear-groups"
+    for what, refusal in [
+        ("ln -s /data/seed program", "not signed"),
+        ("ln -s /dev/zero program", "not signed"),
+        ("mkdir program", "it could not be copied"),
+        ("mkfifo program", "it could not be copied"),
+        ("true", "it could not be copied"),
+    ]:
+        mark = len(box.console())
+        done = ssh(private, f"{user} sh -c 'mkdir -p {folder} && cd {folder} && rm -rf program* && {what} && dd if=/dev/zero of=program.sig bs=64 count=1 && : >ready'")
+        assert done.returncode == 0, done.stderr
+        until(150, f"{what}: refused", lambda: f"update refused: {refusal}" in box.console()[mark:])
+        left = ssh(private, "ls /data").stdout.split()
+        assert "update.img" not in left and "seed" in left, left
+    assert box.console().count("Starting kernel") == 1 and "slot a" in box.console()
+    report("nothing strange in the place of an update is taken, and nothing of it holds up the box")
+
+
 def rescue_shell(disk, work, private, public, stranger):
     write(disk, work, "rescue.pub", public)
     # Before the clock has been told the time it stands at the floor; nobody answers at the address of the time server yet.
@@ -165,6 +185,7 @@ def rescue_shell(disk, work, private, public, stranger):
             server.kill()
             server.wait()
         report("the time was got from chrony on the wire, and put aside")
+        strange_updates(box, private)
         assert ssh(private, "sync").returncode == 0
     run("mdel", "-i", f"{disk}@@1048576", "::/rescue.pub")
     with Wired(disk) as box:
