@@ -18,6 +18,8 @@ use crate::secret::Secret;
 use crate::ssh::known_hosts;
 use crate::store::{Disk, KnownHostKey, Role, Store, StoreError, User};
 use crate::vault::DeviceKey;
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -175,6 +177,13 @@ pub fn carry_out(config: &Config, order: &Order, text: Option<Secret>) -> Result
 /// Only by the server that runs; none if there is none.
 pub fn of_running(config: &Config, order: &Order) -> Option<Result<Told, String>> {
     UnixStream::connect(socket_path(&config.data)).ok().map(|server| ask(server, order, None))
+}
+
+/// The same, and which process the kernel says that it is.
+pub fn of_process(config: &Config, order: &Order) -> Option<(Result<Told, String>, Pid)> {
+    let server = UnixStream::connect(socket_path(&config.data)).ok()?;
+    let process = socket_peercred(&server).ok()?.pid;
+    Some((ask(server, order, None), process))
 }
 
 pub fn is_running(config: &Config) -> bool {
@@ -488,7 +497,7 @@ fn presence(office: &Office) -> Told {
     let running = running(office)?;
     let presence = Presence {
         instance: running.instance,
-        process: std::process::id(),
+        process: None,
         program: running.program.clone(),
         unit: supervisor::unit(),
         address: running.door.address(),

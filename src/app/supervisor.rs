@@ -4,6 +4,7 @@
 use crate::door::Inherited;
 use crate::limits;
 use listenfd::ListenFd;
+use rustix::process::{Pid, getpid};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -77,7 +78,12 @@ fn watchdog(variable: impl Fn(&str) -> Option<OsString>) -> Option<Duration> {
 /// systemd's name for this service, if systemd has started it.
 pub fn unit() -> Option<String> {
     std::env::var_os("NOTIFY_SOCKET")?;
-    unit_in(&std::fs::read_to_string("/proc/self/cgroup").ok()?)
+    unit_of(getpid())
+}
+
+/// The service in whose control group this process is.
+pub fn unit_of(process: Pid) -> Option<String> {
+    unit_in(&std::fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw_nonzero())).ok()?)
 }
 
 /// `0::/system.slice/footbridge.service`. A person's own systemd has another beginning, and another systemctl.

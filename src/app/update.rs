@@ -42,7 +42,9 @@ pub enum Task {
 pub struct Presence {
     /// Another one after every start.
     pub instance: Id,
-    pub process: u32,
+    /// Not said: known to who asks, by the kernel.
+    #[serde(skip)]
+    pub process: Option<Pid>,
     pub program: PathBuf,
     /// systemd's name for it, if systemd has started it.
     pub unit: Option<String>,
@@ -83,7 +85,7 @@ fn install(config: &Config, task: &Task) -> Result<(bool, String), String> {
     let version = place.stage(&bytes).and_then(|()| fit(&place.staged, *task == Task::Back));
     let version = version.inspect_err(|_| drop(fs::remove_file(&place.staged)))?;
     // Held before it starts anew: a number may be given to another process, this cannot.
-    let process = server.as_ref().and_then(hold);
+    let process = server.as_ref().and_then(|server| pidfd_open(server.process?, PidfdFlags::empty()).ok());
     place.swap()?;
     let Some(server) = server else {
         return Ok((true, format!("footbridge {version} is installed; no server runs")));
@@ -340,14 +342,13 @@ impl Place {
 
 // ---- the server ----
 
+/// What it says of itself may decide nothing that only root can do, for it may have been taken over: which service is restarted is
+/// believed only if the kernel has its process in that service's control group.
 fn presence(config: &Config) -> Option<Presence> {
-    let told = admin::of_running(config, &Order::Presence)?.ok()?.ok()?;
-    serde_json::from_str(&told).ok()
-}
-
-fn hold(server: &Presence) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(server.process.try_into().ok()?)?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
+    let (told, process) = admin::of_process(config, &Order::Presence)?;
+    let said: Presence = serde_json::from_str(&told.ok()?.ok()?).ok()?;
+    let unit = said.unit.filter(|unit| supervisor::unit_of(process).as_ref() == Some(unit));
+    Some(Presence { unit, process: Some(process), ..said })
 }
 
 /// systemd does it by itself where it has started the server; elsewhere the server puts the new program in its own place.

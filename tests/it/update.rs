@@ -10,6 +10,9 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -415,6 +418,38 @@ fn where_a_service_installs_the_program_leaves_the_file_for_it_and_tells_what_it
     assert!(there("ready").is_none() && there("program").is_none(), "what was sent takes no room any more");
     assert!(ada.get("/api/audit?last=9").expect(200).to_string().contains("it is older"));
     assert!(box_.program() == before && ada.is_signed_in(), "nobody was disturbed");
+}
+
+/// A server that was taken over says of itself that it is another service: root restarts what the kernel says, and not what it says.
+#[test]
+fn what_a_server_says_of_its_unit_is_believed_only_with_the_kernel() {
+    let box_ = Installed::new();
+    let file = box_.release(&second_build());
+    fs::create_dir(box_.path("data")).unwrap();
+    fs::set_permissions(box_.path("data"), fs::Permissions::from_mode(0o700)).unwrap();
+    let (restarted, tools) = (box_.path("restarted"), box_.path("tools"));
+    fs::create_dir(&tools).unwrap();
+    write_private(&tools.join("systemctl"), &format!("#!/bin/sh\necho \"$@\" >>{}\n", restarted.display()));
+    fs::set_permissions(tools.join("systemctl"), fs::Permissions::from_mode(0o700)).unwrap();
+
+    let liar = UnixListener::bind(box_.path("data/admin.sock")).unwrap();
+    let program = box_.path("bin/footbridge");
+    let mut command = Command::new(&program);
+    box_.environment(&mut command);
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut update = command.arg("update").arg(&file).env("PATH", path).stderr(Stdio::null()).spawn().unwrap();
+    let said = json!({"instance": "0".repeat(32), "program": program, "unit": "debug-shell.service",
+        "address": "127.0.0.1:1", "fingerprint": ""});
+    let mut asked = String::new();
+    while !asked.contains("restart") && !restarted.exists() {
+        let (mut caller, _) = liar.accept().unwrap();
+        asked.clear();
+        BufReader::new(&caller).read_line(&mut asked).unwrap();
+        caller.write_all(format!("{}\n", json!({"Done": said.to_string()})).as_bytes()).unwrap();
+    }
+    assert!(!restarted.exists(), "{}", fs::read_to_string(&restarted).unwrap());
+    update.kill().unwrap();
+    update.wait().unwrap();
 }
 
 #[test]
