@@ -3,7 +3,7 @@
     python3 firmware-image/test.py IMAGE.img.gz UPDATE.img KEY.pem [CUTS]
 
 UPDATE.img is the root file system of a second build, whose version ends in "second"; KEY.pem signed nothing yet but made both images.
-IDLE_SECONDS (180) is how long the card is watched for writes. What a qemu that is killed cannot show: a disk that loses what it said it had written. Everything the guest handed over stays."""
+With SHORT in the environment only what CI has time for. IDLE_SECONDS (180) is how long the card is watched for writes. What a qemu that is killed cannot show: a disk that loses what it said it had written. Everything the guest handed over stays."""
 
 import base64
 import getpass
@@ -549,6 +549,12 @@ def main(image, update, key, times=20):
     with tempfile.TemporaryDirectory() as work:
         disk = flash(image, work)
         first_start(disk)
+        if os.environ.get("SHORT"):
+            terminal(disk, work)
+            refused_update(disk, update, key, work)
+            good_update(disk, update, key)
+            report("the image does what it should, as far as the short form goes")
+            return
         start_beside_plain_kernel(disk, update, work)
         terminal(disk, work)
         idle(disk, int(os.environ.get("IDLE_SECONDS", "180")))

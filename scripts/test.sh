@@ -35,5 +35,7 @@ step "style and lints" sh scripts/lint.sh
 step "tests" rust_tests
 step "a real browser" browser_tests
 step "another architecture" sh scripts/arm.sh
+# With the program that the step before has built and started.
+step "the image, in short" env SHORT=yes IMAGE_BINARY="target/arm/footbridge-$(version)-aarch64-unknown-linux-musl" sh scripts/image-test.sh
 echo
 echo "steps: $passed passed, 0 failed"

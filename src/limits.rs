@@ -304,8 +304,8 @@ pub const HANG_UP: Duration = Duration::from_secs(1);
 
 /// redb's default cache is 1 GiB; the whole database of a household fits in this.
 pub const STORE_CACHE_BYTES: usize = 512 * 1024;
-/// While the disk takes no writes, the database is read from a copy in memory. One of a thousand hosts has 2 MiB; an eighth of the smallest
-/// board's memory is the most.
+/// While the disk takes no writes, the database is read from a copy in memory. One of a thousand hosts has 0.6 MiB; an
+/// eighth of the smallest board's memory is the most.
 pub const STORE_COPY_BYTES: u64 = 64 * 1024 * 1024;
 /// A value in the store: the longest is a sealed RSA key.
 pub const VALUE_BYTES: usize = 64 * 1024;
