@@ -82,7 +82,7 @@ busybox() {
 tools="e2fsprogs:sbin/e2fsck e2fsprogs:sbin/mke2fs e2fsprogs:sbin/resize2fs dropbear-bin:usr/sbin/dropbear dropbear-bin:usr/bin/dropbearkey"
 tool_libraries="libc6 libext2fs2 libcom-err2 libblkid1 libuuid1 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g"
 wifi_tools="wpasupplicant:sbin/wpa_supplicant"
-wifi_libraries="libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libssl3 libdbus-1-3 libpcsclite1 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblz4-1
+wifi_libraries="libatomic1 libnl-3-200 libnl-genl-3-200 libnl-route-3-200 libssl3 libdbus-1-3 libpcsclite1 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblz4-1
     liblzma5 libzstd1"
 
 # library NAME : where the library of that name lies in the unpacked packages.
