@@ -261,8 +261,11 @@ impl Door {
 
     /// A connection beyond the limits is dropped before it costs anything; one that gets no thread, too.
     fn let_in(&self, stream: TcpStream, service: Service) {
-        let (Ok(peer), Ok(other_hand)) = (stream.peer_addr(), stream.try_clone()) else { return };
-        let end = Box::new(move || drop(other_hand.shutdown(Shutdown::Both)));
+        let Ok(peer) = stream.peer_addr() else { return };
+        // One descriptor a connection: its own thread has the socket, the admission only knows where it is.
+        let stream = Arc::new(stream);
+        let known = Arc::downgrade(&stream);
+        let end = Box::new(move || drop(known.upgrade().map(|stream| stream.shutdown(Shutdown::Both))));
         let Some(place) = self.admission.admit(peer.ip(), end) else { return };
         let tls = self.tls.clone();
         let life = move || {
@@ -286,13 +289,13 @@ enum Service {
     Redirect(u16),
 }
 
-fn live(stream: TcpStream, place: Place, tls: &Arc<ServerConfig>, service: Service) {
+fn live(stream: Arc<TcpStream>, place: Place, tls: &Arc<ServerConfig>, service: Service) {
     let outcome = match service {
         Service::Page(serve) => ServerConnection::new(tls.clone())
             .map_err(io::Error::other)
             .and_then(|connection| Tls::accept(stream, connection, place, tls::PATIENCE))
             .map(|wire| serve(Box::new(wire))),
-        Service::Redirect(port) => redirect::serve(stream, port, place),
+        Service::Redirect(port) => redirect::serve(&stream, port, place),
     };
     if let Err(error) = outcome {
         log::debug!("a connection ended at the door: {error}");

@@ -8,15 +8,15 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 /// One request, one answer, one deadline.
-pub fn serve(mut stream: TcpStream, port: u16, _place: Place) -> io::Result<()> {
+pub fn serve(mut stream: &TcpStream, port: u16, _place: Place) -> io::Result<()> {
     let local = stream.local_addr()?;
-    let head = read_head(&mut stream, Instant::now() + limits::HEAD_DEADLINE)?;
+    let head = read_head(stream, Instant::now() + limits::HEAD_DEADLINE)?;
     stream.set_write_timeout(Some(limits::WRITE_DEADLINE))?;
     stream.write_all(answer(&head, local, port).as_bytes())?;
     stream.shutdown(Shutdown::Write)
 }
 
-fn read_head(stream: &mut TcpStream, until: Instant) -> io::Result<Vec<u8>> {
+fn read_head(mut stream: &TcpStream, until: Instant) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut piece = [0; 1024];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < limits::REQUEST_LINE_BYTES {

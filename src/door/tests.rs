@@ -157,7 +157,7 @@ fn a_silent_client_is_let_go_at_the_deadline() {
     };
     let place = door.admission.admit(silent.local_addr().unwrap().ip(), Box::new(|| ())).unwrap();
     let connection = ServerConnection::new(door.tls.clone()).unwrap();
-    let outcome = Tls::accept(stream, connection, place, Duration::from_millis(50));
+    let outcome = Tls::accept(stream.into(), connection, place, Duration::from_millis(50));
     assert_eq!(outcome.map(drop).unwrap_err().kind(), ErrorKind::TimedOut);
 }
 

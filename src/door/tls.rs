@@ -8,10 +8,11 @@ use rustls::ServerConnection;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub struct Tls {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     tls: ServerConnection,
     peer: IpAddr,
     place: Place,
@@ -26,7 +27,7 @@ This port speaks HTTPS. Put https:// before its name.\n";
 
 impl Tls {
     /// The handshake, within one absolute deadline.
-    pub fn accept(stream: TcpStream, tls: ServerConnection, place: Place, patience: Duration) -> io::Result<Tls> {
+    pub fn accept(stream: Arc<TcpStream>, tls: ServerConnection, place: Place, patience: Duration) -> io::Result<Tls> {
         let peer = stream.peer_addr()?.ip().to_canonical();
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
@@ -60,8 +61,8 @@ impl Tls {
         }
         if first[0].is_ascii_uppercase() {
             // What has come is read away: closing over unread bytes would reset the connection before the answer is seen.
-            let _ = self.stream.read(&mut [0; 4096]);
-            let _ = self.stream.write(PLAIN);
+            let _ = (&*self.stream).read(&mut [0; 4096]);
+            let _ = (&*self.stream).write(PLAIN);
             let _ = self.stream.shutdown(Shutdown::Write);
             return Err(io::Error::new(ErrorKind::InvalidData, "plain HTTP on the TLS port"));
         }
@@ -79,7 +80,7 @@ impl Tls {
     /// Ciphertext to the socket.
     fn push(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.stream)? == 0 {
+            if self.tls.write_tls(&mut &*self.stream)? == 0 {
                 return Err(ErrorKind::WriteZero.into());
             }
         }
@@ -88,7 +89,7 @@ impl Tls {
 
     /// Ciphertext from the socket.
     fn pull(&mut self) -> io::Result<()> {
-        if self.tls.read_tls(&mut self.stream)? == 0 {
+        if self.tls.read_tls(&mut &*self.stream)? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         self.tls.process_new_packets().map(drop).map_err(|error| {
