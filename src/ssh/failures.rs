@@ -48,7 +48,7 @@ pub(super) fn denied(addresses: &[SocketAddr]) -> Failure {
     failure(
         "denied",
         format!("This box does not connect to {}.", which.join(", ")),
-        "Its target policy forbids the address. The owner may allow it with targets.allow.",
+        "Its target policy forbids the address. The owner may allow it with targets_allow.",
     )
 }
 

@@ -342,3 +342,21 @@ test('another language says all of it', async () => {
   await close();
 });
 
+test('what the box refuses is said in the language of the person', async () => {
+  const { page, close } = await visitor(box, { locale: 'de-DE' });
+  await signIn(page);
+  const refusals = [
+    ['nobody@169.254.1.1', /Zu 169\.254\.1\.1 verbindet diese Box nicht\.[^]*targets_allow erlauben/],
+    ['nobody@127.0.0.1:1', /127\.0\.0\.1.* Port 1 weist die Verbindung ab\.[^]*Prüfe, ob dort ein SSH-Server läuft/],
+  ];
+  for (const [target, words] of refusals) {
+    await page.keyboard.press('Control+Shift+H');
+    await page.locator('.start input').first().fill(target);
+    await page.keyboard.press('Enter');
+    const bar = page.locator('.pane.active .pane-bar[data-kind="danger"]');
+    await bar.waitFor({ timeout: 30_000 });
+    assert.match(await bar.innerText(), words, target);
+  }
+  await shot(page, 'failed-german');
+  await close();
+});

@@ -2,12 +2,14 @@
 
 import baseDe from '../text/base.de';
 import baseEn from '../text/base.en';
+import boxDe from '../text/box.de';
 import peopleDe from '../text/people.de';
 import peopleEn from '../text/people.en';
 import startDe from '../text/start.de';
 import startEn from '../text/start.en';
 import workDe from '../text/work.de';
 import workEn from '../text/work.en';
+import { translated } from './said';
 
 const catalogues: Record<string, Record<string, string>> = {
   en: { ...baseEn, ...peopleEn, ...startEn, ...workEn },
@@ -26,4 +28,9 @@ export function useLanguage(wish: string): void {
 export function t(key: string, params: Record<string, string | number> = {}): string {
   const text = catalogues[language]?.[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+}
+
+/** A sentence of the box, which speaks English, in the language of the person. */
+export function said(sentence: string): string {
+  return language === 'de' ? translated(sentence, boxDe) : sentence;
 }

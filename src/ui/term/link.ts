@@ -3,7 +3,7 @@
 
 import { ApiError, api, here } from '../base/api';
 import { attachWord } from '../base/device';
-import { t } from '../base/text';
+import { said, t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
 
@@ -216,7 +216,7 @@ export class Link {
       case 'ended':
         this.over = true;
         this.close();
-        return this.events.ended(message as unknown as Ended);
+        return this.events.ended(inWords(message as unknown as Ended));
     }
   }
 
@@ -299,4 +299,8 @@ export class Link {
 /** A socket that is refused does not say why; this is the one reason that the page knows. */
 function keyLost(): ApiError {
   return new ApiError(403, 'device_needed', t('base.device.lost'), t('base.device.lost.remedy'));
+}
+
+function inWords(ended: Ended): Ended {
+  return { ...ended, message: said(ended.message), remedy: said(ended.remedy) };
 }
