@@ -113,7 +113,7 @@ impl ssh::Steward for Asking<'_> {
             Ok(known) => known,
             Err(error) => {
                 log::error!("host keys cannot be read: {error}");
-                return Err(KeyRefused::NotTrusted);
+                return Err(KeyRefused::NotChecked);
             }
         };
         match decide(self.trust.policy, key, &known) {

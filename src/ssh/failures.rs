@@ -86,6 +86,11 @@ pub(super) fn handshake_took_too_long() -> Failure {
 pub(super) fn host_key_refused(refused: KeyRefused) -> Failure {
     match refused {
         KeyRefused::NotTrusted => host_key_not_accepted(),
+        KeyRefused::NotChecked => failure(
+            "host_key",
+            "The host's key could not be checked, for the keys that are trusted cannot be read. Nothing was sent to it.",
+            "The box's log says more.",
+        ),
         KeyRefused::NotKept(why, remedy) => failure(
             "host_key",
             format!("The host's key could not be written down, and nothing was sent to it. {why}"),

@@ -108,6 +108,8 @@ pub struct Prompts {
 pub enum KeyRefused {
     /// Nobody said yes to it.
     NotTrusted,
+    /// What is trusted cannot be read.
+    NotChecked,
     /// Somebody did, for now and later, but it cannot be written down: what is wrong, and what to do.
     NotKept(&'static str, &'static str),
 }

@@ -3,6 +3,7 @@
 use crate::world::browser::Browser;
 use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::patience::until;
+use crate::world::ssh_server::{self, SshServer};
 use crate::world::{ADA, claimed};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::json;
@@ -159,6 +160,28 @@ fn a_record_in_another_s_place_is_an_error() {
         box_.start_again();
         is_an_error_without_data(&mut signed_in(&box_), path, canary);
     }
+}
+
+/// Whether a host's key is the trusted one, nobody knows then; and its owner is told which of the two it is.
+#[test]
+fn a_host_whose_trusted_keys_were_altered_is_sent_nothing() {
+    let host = SshServer::openssh();
+    let (mut box_, mut ada) = claimed();
+    ada.post("/api/hostkeys", json!({"known_hosts": host.known_hosts_line("ed25519")})).expect(201);
+    ada.post("/api/hostkeys", json!({"known_hosts": "other.example ".to_owned() + &key_of(&host)})).expect(201);
+    box_.signal("TERM");
+    until("the end of the process", || box_.ended());
+    alter(&box_.data().join("footbridge.redb"), "hostkey/", |pairs| rotate(pairs));
+    box_.start_again();
+    let ended = signed_in(&box_).open(&host.target(None)).until_ended_unasked();
+    assert_eq!(ended["reason"], "host_key", "{ended}");
+    assert!(ended["message"].as_str().unwrap().contains("cannot be read"), "{ended}");
+    assert!(!host.log().contains(ssh_server::USER), "{}", host.log());
+    assert!(box_.log().contains("host keys cannot be read"), "{}", box_.log());
+}
+
+fn key_of(host: &SshServer) -> String {
+    host.known_hosts_line("ed25519").split_once(' ').unwrap().1.to_owned()
 }
 
 #[test]

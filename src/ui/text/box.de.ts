@@ -179,6 +179,9 @@ const box: Record<string, string> = {
   "The box's database did not take it.": 'Die Datenbank der Box nahm ihn nicht.',
   'The log says why.': 'Das Log sagt, weshalb.',
   "The host's key was not accepted; nothing was sent to it.": 'Der Schlüssel des Hosts wurde nicht angenommen; es wurde nichts an ihn gesendet.',
+  "The host's key could not be checked, for the keys that are trusted cannot be read. Nothing was sent to it.":
+    'Der Schlüssel des Hosts konnte nicht geprüft werden, denn die vertrauten Schlüssel sind nicht lesbar. Es wurde nichts an ihn gesendet.',
+  "The box's log says more.": 'Das Log der Box sagt mehr.',
   'Compare the fingerprint with the one on the host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).': 'Vergleiche den Fingerabdruck mit dem auf dem Host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).',
   'Try again later.': 'Versuche es später noch einmal.',
   'The host hung up during the handshake: {}': 'Der Host legte während des Handshakes auf: {}',
