@@ -140,6 +140,26 @@ test('two devices share a terminal, and each sees what the other types', async (
   await two.close();
 });
 
+test('on a phone the word of a lost connection leaves the terminal to be read', async () => {
+  const net = await network(box);
+  const { page, close } = await visitor({ url: net.url }, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await terminal(page);
+  await command(page, 'echo held-$((1))', 'held-1');
+  net.down();
+  const bar = page.locator('.pane-bar', { hasText: 'Connection lost' });
+  await bar.waitFor();
+  await shot(page, 'reconnecting-phone');
+  assert.ok((await bar.boundingBox()).height <= 64, 'about three lines');
+  assert.ok((await bar.getByRole('button').boundingBox()).height >= 40, 'and a button that a finger hits');
+  net.up();
+  await bar.getByRole('button').tap();
+  await page.locator('.pane-bar').waitFor({ state: 'hidden' });
+  await close();
+  net.close();
+});
+
 test('after ten minutes of sleep the page comes back by itself', async () => {
   const net = await network(box);
   const { page, close } = await visitor({ url: net.url });
