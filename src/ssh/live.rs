@@ -26,7 +26,7 @@ const PLENTY: Duration = Duration::from_secs(60);
 fn account() {
     static MADE: Once = Once::new();
     MADE.call_once(|| {
-        let _ = Command::new("useradd").args(["-m", "-s", "/bin/sh", USER]).stderr(Stdio::null()).status();
+        let _ = Command::new("useradd").args(["-m", "-s", "/bin/bash", USER]).stderr(Stdio::null()).status();
         let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().unwrap();
         writeln!(chpasswd.stdin.take().unwrap(), "{USER}:{PASSWORD}").unwrap();
         assert!(chpasswd.wait().unwrap().success(), "these tests make an account: run them as root");
