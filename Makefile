@@ -10,7 +10,7 @@ help:
 	@echo "make dist-test      builds the same commit twice, in two folders, and compares the bytes"
 	@echo "make deb            Debian packages of what make dist has built"
 	@echo "make packages       those, and packages for OpenWrt and Synology, and plain archives"
-	@echo "make packages-test  checks all of them; installs, uses and purges the Debian one in a booted Debian"
+	@echo "make packages-test  builds them if need be, checks all of them; installs, uses and purges the Debian one in a booted Debian"
 	@echo "make image          flashable images (BOARDS='virt rpi1 rpi2 rpi64'), signed if SIGNING_KEY names a key"
 	@echo "make image-test     boots the generic image under qemu: claim, updates good and bad, CUTS=20 power cuts, reset"
 	@echo "make image-figures  sizes of binaries and images in dist/, memory of the ARMv6 program under emulation"

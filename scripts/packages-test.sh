@@ -1,9 +1,13 @@
-# The unit's strictness, the structure of every package, the same bytes twice, the arm programs under qemu, and the Debian package and the
+# Builds them if there are none. The unit's strictness, the structure of every package, the same bytes twice, the arm programs under qemu, and the Debian package and the
 # archive used in a booted Debian.
 . "$(dirname "$0")/lib.sh"
 packages python3 busybox
 out=${DIST_OUT:-$root/dist}
 sh systemd/check.sh
+if ! ls "$out/"*.ipk >/dev/null 2>&1; then
+    sh scripts/dist.sh
+    sh scripts/packages.sh
+fi
 say "OpenWrt, Synology, archives"
 python3 packaging/test_build.py "$out" "$(version)"
 say "the same bytes again"
