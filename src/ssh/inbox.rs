@@ -137,6 +137,10 @@ impl Inbox {
         let empty = state.delivered == state.output.len();
         if empty {
             state.forget_delivered();
+        } else if state.delivered >= limits::SSH_BACKLOG_BYTES {
+            // Whoever takes a little at a time never takes the last byte: what they have is no longer kept.
+            let delivered = std::mem::take(&mut state.delivered);
+            state.output.drain(..delivered);
         }
         if state.output.len() - state.delivered < limits::SSH_BACKLOG_BYTES
             && let Some(reader) = state.reader.take()
@@ -188,5 +192,38 @@ impl State {
         if was_little {
             self.output.shrink_to(limits::SSH_IDLE_BUFFER_BYTES);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// The story: a browser that acknowledged 8 KiB at a time, under a host that never paused, made the box keep every byte that had
+    /// ever passed.
+    #[test]
+    fn what_was_delivered_is_not_kept_though_some_is_always_left() {
+        let inbox = Inbox::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut sent, mut seen) = (0u64, 0u64);
+        let number = |at: u64| (at % 251) as u8;
+        for _ in 0..2_000 {
+            while inbox.poll_room(&mut cx).is_ready() {
+                let piece: Vec<u8> = (sent..sent + 16 * 1024).map(number).collect();
+                inbox.output(&piece);
+                sent += piece.len() as u64;
+            }
+            let mut room = 8 * 1024;
+            inbox.deliver(|bytes| {
+                let taken = room.min(bytes.len());
+                let right = bytes[..taken].iter().zip(seen..).all(|(byte, at)| *byte == number(at));
+                assert!(right, "another byte than was sent, after {seen}");
+                (room, seen) = (room - taken, seen + taken as u64);
+                taken
+            });
+            assert!(inbox.lock().output.capacity() <= 4 * limits::SSH_BACKLOG_BYTES, "after {seen} bytes");
+        }
+        assert!(seen > 16_000_000);
     }
 }

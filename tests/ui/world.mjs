@@ -19,7 +19,7 @@ export const ACCOUNT = { user: 'fbtest', password: 'correct horse battery' };
 export const ADA = { name: 'ada', password: 'a long bridge over cold water' };
 export const WIDE = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 /** Where the second factor and the pace of a person are not the subject; a test of the box as it ships overrides it with `AS_SHIPPED`. */
 const EASY = { FOOTBRIDGE_SECOND_FACTOR: 'optional', FOOTBRIDGE_CONNECTS_PER_MINUTE: '100000' };
