@@ -150,6 +150,21 @@ impl Shared {
         self.viewers.iter_mut().find(|slot| slot.number == number)
     }
 
+    /// Input joins the queue. False: it goes nowhere.
+    fn take(&mut self, bytes: Vec<u8>) -> bool {
+        if bytes.is_empty() || self.ended.is_some() {
+            return false;
+        }
+        self.input_bytes += bytes.len();
+        match (self.input.back_mut(), bytes.len()) {
+            // Keys typed at a host that does not read share a piece: one each would cost fifty times what was typed.
+            (Some(last), more) if last.len() + more <= limits::INPUT_PIECE_BYTES => last.extend_from_slice(&bytes),
+            (_, 0..=limits::INPUT_PIECE_BYTES) => self.input.push_back(bytes),
+            _ => self.input.extend(bytes.chunks(limits::INPUT_PIECE_BYTES).map(<[u8]>::to_vec)),
+        }
+        true
+    }
+
     /// Output that may be appended before the driver would lose a byte. With nobody looking the ring rolls.
     fn room(&self) -> usize {
         match self.viewers.iter().find(|slot| slot.number == self.driver) {
@@ -569,18 +584,18 @@ impl Viewer {
     /// before the shell runs waits for it; input after the end goes nowhere.
     pub fn input(&self, bytes: Vec<u8>) {
         let mut shared = self.session.lock();
-        if bytes.is_empty() || shared.ended.is_some() {
-            return;
+        if shared.take(bytes) {
+            shared.driver = self.number;
+            self.session.bell.ring();
         }
-        shared.input_bytes += bytes.len();
-        match (shared.input.back_mut(), bytes.len()) {
-            // Keys typed at a host that does not read share a piece: one each would cost fifty times what was typed.
-            (Some(last), more) if last.len() + more <= limits::INPUT_PIECE_BYTES => last.extend_from_slice(&bytes),
-            (_, 0..=limits::INPUT_PIECE_BYTES) => shared.input.push_back(bytes),
-            _ => shared.input.extend(bytes.chunks(limits::INPUT_PIECE_BYTES).map(<[u8]>::to_vec)),
+    }
+
+    /// What a browser answers a program by itself. Every browser that looks on does; the driver's answer is the one.
+    pub fn report(&self, bytes: Vec<u8>) {
+        let mut shared = self.session.lock();
+        if shared.driver == self.number && shared.take(bytes) {
+            self.session.bell.ring();
         }
-        shared.driver = self.number;
-        self.session.bell.ring();
     }
 
     pub fn resize(&mut self, cols: u16, rows: u16) {
@@ -622,6 +637,19 @@ mod tests {
 
     fn viewer(session: &Arc<Session>) -> Viewer {
         Viewer::attach(session.clone(), None).unwrap().unwrap().0
+    }
+
+    #[test]
+    fn of_all_who_look_on_the_driver_s_terminal_answers() {
+        let session = session();
+        let (one, two) = (viewer(&session), viewer(&session));
+        let taken = || std::iter::from_fn(|| session.take_input()).flatten().collect::<Vec<u8>>();
+        let both_answer = || [&one, &two].map(|each| each.report(format!("{};", each.number).into_bytes()));
+        both_answer();
+        assert_eq!(taken(), format!("{};", two.number).as_bytes(), "who came last, until somebody types");
+        one.input(b"ls".to_vec());
+        both_answer();
+        assert_eq!(taken(), format!("ls{};", one.number).as_bytes());
     }
 
     /// The story: each key typed at a host that had stopped reading was a piece of its own, and 128 KiB of them took 7 MB.

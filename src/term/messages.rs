@@ -12,6 +12,8 @@ pub enum FromClient {
     Resize { cols: u16, rows: u16 },
     Ack { offset: u64 },
     Answer(AnswerFields),
+    /// What the terminal emulator answers by itself.
+    Report { text: String },
     End {},
 }
 

@@ -170,6 +170,8 @@ impl Attendance {
             FromClient::Resize { cols, rows } => self.viewer.resize(cols, rows),
             FromClient::Ack { offset } => self.viewer.acknowledge(offset),
             FromClient::End {} => self.viewer.session.end(),
+            // No person typed it: a host that asks for ever must not keep a sign-in alive.
+            FromClient::Report { text } => self.viewer.report(text.into_bytes()),
             FromClient::Answer(answer) => {
                 self.login.touch(self.heard_at);
                 // Two devices may answer at once: the later answer finds nothing to answer, and that is no crime.

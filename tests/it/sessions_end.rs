@@ -3,9 +3,11 @@
 use crate::world::browser::{Browser, Reply, read_reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::patience::until;
+use crate::world::ssh_server::SshServer;
 use crate::world::{ADA, claimed, claimed_with, raw};
 use serde_json::json;
 use std::io::Write;
+use tungstenite::Message;
 
 const NAME: &str = "__Host-footbridge";
 
@@ -116,7 +118,11 @@ fn a_restart_ends_every_session_cleanly() {
 fn polling_does_not_keep_a_session_alive() {
     let (_box, mut idle) = claimed_with(&[("FOOTBRIDGE_LOGIN_IDLE_MINUTES", "1")]);
     let cookie = idle.cookie.clone();
+    // A host that asks its terminal something is answered by the page: nobody typed that.
+    let host = SshServer::openssh();
+    let mut terminal = idle.open(&host.target(None));
     until("the end of an idle session that only polls", || {
+        let _ = terminal.try_push(Message::text(r#"{"type":"report","text":"\u001b[1;1R"}"#));
         std::thread::sleep(std::time::Duration::from_millis(500));
         idle.cookie = cookie.clone();
         idle.get("/api/sessions");

@@ -75,6 +75,16 @@ test('a tab is split, panes are walked, and typing goes to all of them only whil
   await command(page, 'echo all-$((2+2))', 'all-4');
   await until(async () => (await panes()).every((text) => text.includes('all-4')), 'every pane got it');
   await shot(page, 'broadcast');
+  // What one pane's program asks its terminal is answered to that program, and not typed into the others.
+  await page.keyboard.press('Control+Shift+B');
+  await page.locator('.broadcast-warning').waitFor({ state: 'hidden' });
+  await type(page, "(sleep 2; printf '\\033[casked-%d' 7) & cat -v\n");
+  await page.keyboard.press('Control+Shift+B');
+  await page.locator('.broadcast-warning').waitFor();
+  await seen(page, 'asked-7');
+  await seen(page, /1;2c/);
+  assert.equal((await panes()).filter((text) => text.includes('1;2c')).length, 1);
+  await page.keyboard.press('Control+c');
   await page.keyboard.press('Control+Shift+B');
   await page.locator('.broadcast-warning').waitFor({ state: 'hidden' });
   await command(page, 'echo one-$((3+3))', 'one-6');

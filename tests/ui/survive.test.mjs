@@ -135,6 +135,11 @@ test('two devices share a terminal, and each sees what the other types', async (
   await seen(two.page, 'from-1');
   await command(two.page, 'echo from-$((2))', 'from-2');
   await seen(one.page, 'from-2');
+  // A program's question is answered once, and by nobody's typing: the size stays that of whoever types.
+  await type(two.page, `stty size > /tmp/size-$$; bash -c "printf '\\033[6n'; read -rs -d R a; if read -rs -t 5 -n 1 b; then echo twice-\$((1+1)); else echo once-\$((1+1)); fi"; stty size | cmp - /tmp/size-$$ && echo same-$((2+2)); rm /tmp/size-$$\n`);
+  await seen(two.page, /(once|twice)-2/);
+  await seen(two.page, 'same-4');
+  assert.match(await screen(two.page), /^once-2$/m);
   await one.close();
   await command(two.page, 'echo still-$((3))', 'still-3');
   await two.close();

@@ -269,6 +269,11 @@ export class Link {
     this.say(responses ? { type: 'answer', id, responses } : { type: 'answer', id, cancel: true });
   }
 
+  /** What xterm.js answers a program by itself. An answer that comes late would be typed into the next one. */
+  report(text: string): void {
+    this.say({ type: 'report', text });
+  }
+
   send(bytes: Uint8Array): void {
     if (this.over) return;
     if (!this.ready) return this.hold(bytes);

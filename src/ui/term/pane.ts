@@ -59,6 +59,9 @@ const FIRST_STATE = '\x18\x1b[?1049l\x1b[!p\x1b[?9;45;1000;1002;1003;1004;1006;1
 const ASKING = [{ final: 'c' }, { prefix: '>', final: 'c' }, { final: 'n' }, { prefix: '?', final: 'n' }, { intermediates: '$', final: 'p' }, { prefix: '?', intermediates: '$', final: 'p' }, { prefix: '>', final: 'q' }, { final: 't' }];
 /** Colours, of which a program may ask what they are. */
 const ASKING_OSC = [4, 10, 11, 12];
+/** What a program is told of the focus, and where the mouse is: for the terminal it is over, and for no other that hears the same keys. */
+const FOCUS = /^\x1b\[[IO]$/;
+const MOUSE = /^\x1b\[<[\d;]+[Mm]$/;
 const OSC52_BYTES = 256 * 1024;
 /** Longer work shows its progress (T9). */
 const PROGRESS_BYTES = 512 * 1024;
@@ -89,6 +92,8 @@ export class Pane {
   private parsed = 0;
   private replayedTo = 0;
   private asked: number | null = null;
+  /** xterm.js reads a question, and answers it by itself. */
+  private answering = false;
   /** Another device decides the size at the moment. */
   private follows = false;
   private countdown = 0;
@@ -143,8 +148,13 @@ export class Pane {
   }
 
   private listen(): void {
-    this.term.onData((text) => this.input(utf8.encode(text)));
-    this.term.onBinary((text) => this.input(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    this.term.onData((text) => {
+      if (this.answering || FOCUS.test(text)) this.link?.report(text);
+      else if (MOUSE.test(text)) this.type(utf8.encode(text));
+      else this.input(utf8.encode(text));
+    });
+    // The mouse's older protocols, and nothing else.
+    this.term.onBinary((text) => this.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
     this.term.onTitleChange((title) => this.retitle(title));
     this.term.onBell(() => this.ring());
     this.term.onSelectionChange(() => {
@@ -174,10 +184,15 @@ export class Pane {
 
   /** What a program asked before this page came was answered then, or will never be: a second answer would be typed into it. */
   private staySilent(): void {
-    const replayed = (): boolean => this.parsed < this.replayedTo;
+    const replayed = (): boolean => {
+      // xterm.js answers in the same task, in which nobody can press a key.
+      this.answering = true;
+      queueMicrotask(() => (this.answering = false));
+      return this.parsed < this.replayedTo;
+    };
     for (const id of ASKING) this.term.parser.registerCsiHandler(id, replayed);
     this.term.parser.registerDcsHandler({ intermediates: '$', final: 'q' }, replayed);
-    for (const id of ASKING_OSC) this.term.parser.registerOscHandler(id, (data) => replayed() && data.includes('?'));
+    for (const id of ASKING_OSC) this.term.parser.registerOscHandler(id, (data) => data.includes('?') && replayed());
   }
 
   // ---- the session ----
