@@ -87,6 +87,8 @@ export class Link {
   private openTimer = 0;
   private hiddenAt = 0;
   private held: Uint8Array[] = [];
+  /** More was typed while there was no connection than is kept; what comes after it would make no sense without it. */
+  private spilled = false;
   private over = false;
   private ready = false;
   private first = true;
@@ -233,6 +235,7 @@ export class Link {
     this.events.attached(session, missed, restore, from);
     const held = this.held;
     this.held = [];
+    this.spilled = false;
     for (const bytes of held) this.send(bytes);
   }
 
@@ -274,15 +277,19 @@ export class Link {
     this.say({ type: 'report', text });
   }
 
-  send(bytes: Uint8Array): void {
-    if (this.over) return;
+  /** False: there is no connection, and more than is kept until there is one. */
+  send(bytes: Uint8Array): boolean {
+    if (this.over) return true;
     if (!this.ready) return this.hold(bytes);
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.socket?.send(bytes.slice(at, at + PIECE_BYTES));
+    return true;
   }
 
-  private hold(bytes: Uint8Array): void {
+  private hold(bytes: Uint8Array): boolean {
     const waiting = this.held.reduce((sum, one) => sum + one.length, 0);
-    if (waiting + bytes.length <= HELD_BYTES) this.held.push(bytes);
+    this.spilled ||= waiting + bytes.length > HELD_BYTES;
+    if (!this.spilled) this.held.push(bytes);
+    return !this.spilled;
   }
 
   /** A long paste: piece by piece, no faster than the network takes it. False: the link broke on the way, or `stop` said so. */

@@ -10,12 +10,12 @@ import { ApiError, api } from '../base/api';
 import { openDialog } from '../base/dialog';
 import { clear, h } from '../base/dom';
 import { type Settings, onSettings, settings } from '../base/settings';
-import { t } from '../base/text';
+import { said, t } from '../base/text';
 import type { Session } from '../base/types';
 import { FindBar } from './find';
 import { type Ended, type HostKeyQuestion, Link, type Question } from './link';
 import { Pace, keyPressed } from './pace';
-import { asksFirst, counts, prepared, preview } from './paste';
+import { PASTE_END, asksFirst, counts, prepared, preview } from './paste';
 import { hostKeyPanel, promptsPanel } from './questions';
 import { makeXtermFitThePolicy } from './strictcsp';
 import { currentTheme, whenSystemChanges } from './themes';
@@ -83,7 +83,7 @@ export class Pane {
   private readonly overlay = h('div', { class: 'overlay', hidden: true });
   private readonly bar = h('div', { class: 'pane-bar', hidden: true, role: 'status' });
   private readonly watcher: ResizeObserver;
-  private readonly forget: () => void;
+  private readonly forget: (() => void)[];
   private readonly pace = new Pace((bytes) => this.print(bytes));
   private link: Link | null = null;
   private resizeTimer = 0;
@@ -92,6 +92,9 @@ export class Pane {
   private parsed = 0;
   private replayedTo = 0;
   private asked: number | null = null;
+  private disposed = false;
+  /** A long paste is under way; what is typed meanwhile comes after it. */
+  private pasting: { after: Uint8Array[]; stop: () => void } | null = null;
   /** xterm.js reads a question, and answers it by itself. */
   private answering = false;
   /** Another device decides the size at the moment. */
@@ -117,8 +120,7 @@ export class Pane {
     new TouchSelect(this.term, this.screen, this.root, { copy: () => void this.copy(), paste: () => void this.pasteClipboard() });
     this.watcher = new ResizeObserver(() => this.fitSoon());
     this.watcher.observe(this.screen);
-    this.forget = onSettings((now) => this.restyle(now));
-    whenSystemChanges(() => this.restyle(settings));
+    this.forget = [onSettings((now) => this.restyle(now)), whenSystemChanges(() => this.restyle(settings))];
   }
 
   /** After it is in the page: xterm.js measures the font there. */
@@ -131,10 +133,11 @@ export class Pane {
   }
 
   dispose(): void {
+    this.disposed = true;
     this.pace.flush();
     this.link?.close();
     this.watcher.disconnect();
-    this.forget();
+    for (const forget of this.forget) forget();
     window.clearInterval(this.countdown);
     window.clearTimeout(this.nudge);
     this.term.dispose();
@@ -203,9 +206,12 @@ export class Pane {
     const { title: _title, colour: _colour, osc52: _osc52, ...where } = this.goal;
     try {
       const made = await api.post<{ session: Session; ticket: string }>('/api/sessions', { ...where, cols: this.term.cols, rows: this.term.rows });
+      // Closed while the box began: nobody looks at it, and nobody was asked whether it may go on.
+      if (this.disposed) return void api.del(`/api/sessions/${made.session.id}`).catch(() => undefined);
       this.join(made.session.id, made.ticket);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      if (this.disposed) return;
       this.finish({ reason: 'refused-by-box', status: null, signal: null, message: error.message, remedy: error.remedy });
     }
   }
@@ -254,7 +260,7 @@ export class Pane {
       this.become('live');
       this.sendSize();
     } else if (state === 'connecting') {
-      this.become('connecting', detail === '' ? t('term.starting', { host: this.goal.title }) : detail);
+      this.become('connecting', detail === '' ? t('term.starting', { host: this.goal.title }) : said(detail));
     } else if (state === 'asking') {
       this.become('asking');
     }
@@ -273,10 +279,14 @@ export class Pane {
   private missed(bytes: number, restore: string): void {
     this.pace.flush();
     const { rows } = this.term;
-    // The cursor's first style is a setting, and no sequence knows it.
-    this.term.write(FIRST_STATE, () => Object.assign(this.term.options, options(settings)));
+    this.reset();
     this.term.write(`\x1b[${rows};1H${'\r\n'.repeat(rows)}\x1b[H\x1b[2m${t('term.lost', { bytes })}\x1b[0m\r\n${restore}`);
     this.redraw();
+  }
+
+  private reset(): void {
+    // The cursor's first style is a setting, and no sequence knows it.
+    this.term.write(FIRST_STATE, () => Object.assign(this.term.options, options(settings)));
   }
 
   /** A change of size makes full-screen programs draw everything. Until it is taken back, no other size is told. */
@@ -320,7 +330,10 @@ export class Pane {
   /** Enter after the end: the same host again, below what is on the screen. */
   async again(): Promise<void> {
     if (this.state !== 'ended') return;
+    // What the last program had switched on is not the next one's.
+    this.reset();
     this.term.write('\r\n\x1b[0m');
+    this.retitle(this.goal.title);
     this.say(null);
     await this.start();
   }
@@ -462,9 +475,15 @@ export class Pane {
 
   /** Straight to the host, as if it were typed here. */
   type(bytes: Uint8Array): void {
+    if (this.pasting) {
+      // Ctrl+C: a host that does not read the paste may read that.
+      if (bytes.length === 1 && bytes[0] === 3) this.pasting.stop();
+      this.pasting.after.push(bytes);
+      return;
+    }
     if (this.follows) this.fit();
     this.pace.typed();
-    this.link?.send(bytes);
+    if (this.link?.send(bytes) === false) toast(t('term.away.full'), 'danger');
   }
 
   /** A named key or text, with the sticky modifiers. */
@@ -515,26 +534,38 @@ export class Pane {
     void this.paste(event.clipboardData?.getData('text/plain') ?? '');
   }
 
-  async paste(text: string): Promise<void> {
-    if (text === '') return;
+  /** False: the person said no, or it did not get there as a whole. */
+  async paste(text: string): Promise<boolean> {
+    if (text === '') return false;
     const bracketed = this.term.modes.bracketedPasteMode;
-    if (asksFirst(text, bracketed, settings.pasteWarn) && !(await confirmPaste(text))) return this.focus();
+    if (asksFirst(text, bracketed, settings.pasteWarn) && !(await confirmPaste(text))) {
+      this.focus();
+      return false;
+    }
     const bytes = utf8.encode(prepared(text, bracketed));
     this.focus();
     this.owner.typed(this, bytes);
-    if (bytes.length < PROGRESS_BYTES || !this.link?.isOpen) return this.type(bytes);
-    await this.pasteLong(bytes);
+    if (bytes.length >= PROGRESS_BYTES && this.link?.isOpen && !this.pasting) return this.pasteLong(bytes, bracketed);
+    this.type(bytes);
+    return true;
   }
 
-  private async pasteLong(bytes: Uint8Array): Promise<void> {
+  private async pasteLong(bytes: Uint8Array, bracketed: boolean): Promise<boolean> {
     let stopped = false;
+    const after: Uint8Array[] = [];
+    this.pasting = { after, stop: () => (stopped = true) };
     const meter = h('progress', { max: bytes.length, value: 0, 'aria-label': t('term.pasting') }) as HTMLProgressElement;
     const stop = h('button', { type: 'button', class: 'button', on: { click: () => (stopped = true) } }, t('base.cancel'));
     const box = h('div', { class: 'pasting', role: 'status' }, h('span', {}, t('term.pasting')), meter, stop);
     this.root.append(box);
     const whole = await this.link?.sendAll(bytes, (sent) => (meter.value = sent), () => stopped);
     box.remove();
+    this.pasting = null;
     if (!whole && !stopped) toast(t('term.paste.broken'), 'danger');
+    // Without its end, the host would take every key that follows for a part of it.
+    if (!whole && bracketed) this.type(utf8.encode(PASTE_END));
+    for (const typed of after) this.type(typed);
+    return whole === true;
   }
 
   private rightClick(event: MouseEvent): void {

@@ -1,12 +1,15 @@
 // What becomes of pasted text. Pure.
 
+const BEGIN = '\x1b[200~';
+export const PASTE_END = '\x1b[201~';
+
 /** What could begin the sequence that ends a bracketed paste. Taking out only the whole one would let two halves become one. */
 const ESCAPES = /[\x1b\x9b]/g;
 
 /** Return is what a keyboard sends. Inside a bracketed paste, nothing may pretend to be its end. */
 export function prepared(text: string, bracketed: boolean): string {
   const lines = text.replace(/\r?\n/g, '\r');
-  return bracketed ? `\x1b[200~${lines.replace(ESCAPES, '')}\x1b[201~` : lines;
+  return bracketed ? `${BEGIN}${lines.replace(ESCAPES, '')}${PASTE_END}` : lines;
 }
 
 /** A line end that a shell without bracketed paste would run at once, or so much that it was surely a mistake. */

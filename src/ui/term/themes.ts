@@ -36,7 +36,8 @@ function matching(): string {
   return settings.theme === 'light' ? 'paper' : 'harbour';
 }
 
-/** The page's own colours may change by themselves at sunset. */
-export function whenSystemChanges(then: () => void): void {
+/** The page's own colours may change by themselves at sunset. Call the answer to hear of it no more. */
+export function whenSystemChanges(then: () => void): () => void {
   light.addEventListener('change', then);
+  return () => light.removeEventListener('change', then);
 }

@@ -7,6 +7,7 @@ import type { Pane } from './pane';
 
 interface Key {
   label: string;
+  /** What it is called, in the catalogue. */
   name: string;
   /** What is sent; with the cursor keys in application mode, `application` instead. */
   text: string;
@@ -14,16 +15,16 @@ interface Key {
 }
 
 const KEYS: Key[] = [
-  { label: 'Esc', name: 'Escape', text: '\x1b' },
-  { label: 'Tab', name: 'Tab', text: '\t' },
-  { label: '←', name: 'Left', text: '\x1b[D', application: '\x1bOD' },
-  { label: '↓', name: 'Down', text: '\x1b[B', application: '\x1bOB' },
-  { label: '↑', name: 'Up', text: '\x1b[A', application: '\x1bOA' },
-  { label: '→', name: 'Right', text: '\x1b[C', application: '\x1bOC' },
-  { label: 'Home', name: 'Home', text: '\x1b[H', application: '\x1bOH' },
-  { label: 'End', name: 'End', text: '\x1b[F', application: '\x1bOF' },
-  { label: 'PgUp', name: 'Page Up', text: '\x1b[5~' },
-  { label: 'PgDn', name: 'Page Down', text: '\x1b[6~' },
+  { label: 'Esc', name: 'touch.key.escape', text: '\x1b' },
+  { label: 'Tab', name: 'touch.key.tab', text: '\t' },
+  { label: '←', name: 'touch.key.left', text: '\x1b[D', application: '\x1bOD' },
+  { label: '↓', name: 'touch.key.down', text: '\x1b[B', application: '\x1bOB' },
+  { label: '↑', name: 'touch.key.up', text: '\x1b[A', application: '\x1bOA' },
+  { label: '→', name: 'touch.key.right', text: '\x1b[C', application: '\x1bOC' },
+  { label: 'Home', name: 'touch.key.home', text: '\x1b[H', application: '\x1bOH' },
+  { label: 'End', name: 'touch.key.end', text: '\x1b[F', application: '\x1bOF' },
+  { label: 'PgUp', name: 'touch.key.pageup', text: '\x1b[5~' },
+  { label: 'PgDn', name: 'touch.key.pagedown', text: '\x1b[6~' },
 ];
 
 export class TouchBar {
@@ -55,9 +56,9 @@ export class TouchBar {
   }
 
   private fill(): void {
-    this.ctrl = this.button('Ctrl', 'Control', () => this.stick('ctrl'));
-    this.alt = this.button('Alt', 'Alt', () => this.stick('alt'));
-    const [escape, tab, ...rest] = KEYS.map((key) => this.button(key.label, key.name, () => this.press(key)));
+    this.ctrl = this.button('Ctrl', t('touch.key.ctrl'), () => this.stick('ctrl'));
+    this.alt = this.button('Alt', t('touch.key.alt'), () => this.stick('alt'));
+    const [escape, tab, ...rest] = KEYS.map((key) => this.button(key.label, t(key.name), () => this.press(key)));
     const extras = settings.extraKeys.map((text) => this.button(text, text, () => this.pane()?.press(text)));
     const more = [
       this.iconButton('edit', t('touch.compose'), () => this.toggleCompose()),
@@ -108,7 +109,7 @@ export class TouchBar {
     const pane = this.pane();
     const text = this.line.value;
     if (!pane || text === '') return;
-    await pane.paste(text);
+    if (!(await pane.paste(text))) return;
     pane.press('\r');
     this.line.value = '';
   }

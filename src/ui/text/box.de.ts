@@ -160,6 +160,13 @@ const box: Record<string, string> = {
   'The box cannot open another terminal now.': 'Die Box kann jetzt kein weiteres Terminal öffnen.',
   'Close a terminal and try again.': 'Schließe ein Terminal und versuche es noch einmal.',
 
+  'waiting for your answer': 'wartet auf deine Antwort',
+  'going on': 'es geht weiter',
+  'signing in': 'meldet sich an',
+  'exchanging keys': 'tauscht Schlüssel aus',
+  'resolving the name': 'löst den Namen auf',
+  connecting: 'verbindet',
+
   // Verbindung zum Host
   'The name {} cannot be resolved.': 'Der Name {} kann nicht aufgelöst werden.',
   "Check the spelling and the box's DNS, or use the host's IP address.": 'Prüfe die Schreibweise und das DNS der Box, oder benutze die IP-Adresse des Hosts.',

@@ -40,6 +40,12 @@ test('every sentence of the box is there in German', () => {
   assert.deepEqual(missing, []);
 });
 
+test('every step of a beginning terminal is there in German', () => {
+  const steps = ['bridge', 'ssh'].flatMap((place) => files(join(SOURCE, place))).flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/(?:progress\(|detail = )"([^"]+)"/g)].map((found) => found[1]!));
+  assert.ok(steps.length >= 6, steps.join());
+  assert.deepEqual(steps.filter((step) => !Object.hasOwn(box, step)), []);
+});
+
 test('nothing is there that the box does not say', () => {
   const told = [...SPEAKS, ...SPEAKS_TOO].flatMap(literals);
   const unsaid = [...Object.keys(box), ...FOR_PROGRAMS].filter((key) => !told.some((one) => one === key || worded(one) === key || instance(key, one) || instance(key, worded(one))));

@@ -1,9 +1,10 @@
 // The work surface: tabs of terminals, the start page behind the first of them, and everything that can be done with them.
 
 import { announce, toast } from '../base/announce';
-import { api } from '../base/api';
+import { ApiError, api } from '../base/api';
 import { openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
+import { showProblem } from '../base/forms';
 import { change, keep, onSettings, recall, save, settings } from '../base/settings';
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
@@ -232,11 +233,16 @@ export class Work implements PaneOwner {
     const running = closing.filter((pane) => pane.session !== null && pane.state !== 'ended');
     if (running.length === 0) return true;
     const text = running.length === 1 ? t('close.text.one', { title: running[0]?.title ?? '' }) : t('close.text.many', { count: running.length });
+    const body = h('form', { class: 'form' }, h('p', { class: 'dialog-text' }, text));
     const end = async (): Promise<boolean> => {
-      await Promise.all(running.map((pane) => api.del(`/api/sessions/${pane.session}`).catch(() => undefined)));
-      return true;
+      const ended = await Promise.allSettled(running.map((pane) => api.del(`/api/sessions/${pane.session}`)));
+      const failed = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])).filter((why) => !(why instanceof ApiError && why.status === 404));
+      // It runs on, and whoever wanted its end must know.
+      if (failed[0] instanceof ApiError) showProblem(body, failed[0]);
+      else if (failed.length > 0) throw failed[0];
+      return failed.length === 0;
     };
-    const answer = await openDialog({ title: t('close.title'), body: h('p', { class: 'dialog-text' }, text), actions: [{ label: t('base.cancel') }, { label: t('close.keep'), value: 'keep' }, { label: t('close.end'), kind: 'primary', value: 'end', submit: end }] });
+    const answer = await openDialog({ title: t('close.title'), body, actions: [{ label: t('base.cancel') }, { label: t('close.keep'), value: 'keep' }, { label: t('close.end'), kind: 'primary', value: 'end', submit: end }] });
     return answer !== null;
   }
 
