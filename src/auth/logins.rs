@@ -50,6 +50,14 @@ impl Binding {
     }
 }
 
+/// What an authenticator's answer is for. Nobody has to prove anything to be asked for a signature, but for a new key they do: so the
+/// one question never stands for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Make,
+    Use,
+}
+
 /// One sign-in session: a browser that knows its cookie.
 pub struct Login {
     pub id: Id,
@@ -76,8 +84,8 @@ pub struct Login {
     device: Mutex<Option<Id>>,
     /// The fingerprint that it is bound to (R2).
     certificate: Mutex<Option<String>>,
-    /// What an authenticator was asked, since when. One at a time, and for one answer.
-    challenge: Mutex<Option<([u8; 32], Instant)>>,
+    /// What an authenticator was asked, for what, since when. One at a time, and for one answer.
+    challenge: Mutex<Option<([u8; 32], Purpose, Instant)>>,
     /// The hash of what stands for a code that a passkey has proven, and since when.
     proof: Mutex<Option<([u8; 32], Instant)>>,
     /// What a fresh code was given for, and when (B8). One at a time.
@@ -174,16 +182,17 @@ impl Login {
     }
 
     /// B9: random, and this session's alone.
-    pub(super) fn ask(&self, now: Instant) -> [u8; 32] {
+    pub(super) fn ask(&self, purpose: Purpose, now: Instant) -> [u8; 32] {
         let challenge = random::bytes();
-        *lock(&self.challenge) = Some((challenge, now));
+        *lock(&self.challenge) = Some((challenge, purpose, now));
         challenge
     }
 
     /// Used up, whatever the answer to it is worth.
-    pub(super) fn take_challenge(&self, now: Instant) -> Option<[u8; 32]> {
-        let asked = lock(&self.challenge).take();
-        asked.filter(|(_, at)| now.saturating_duration_since(*at) < limits::HALF_LOGIN).map(|(challenge, _)| challenge)
+    pub(super) fn take_challenge(&self, purpose: Purpose, now: Instant) -> Option<[u8; 32]> {
+        let (challenge, asked_for, at) = lock(&self.challenge).take()?;
+        let fresh = now.saturating_duration_since(at) < limits::HALF_LOGIN;
+        (asked_for == purpose && fresh).then_some(challenge)
     }
 
     /// What stands for a one-time code, once, within five minutes.
@@ -458,17 +467,22 @@ mod tests {
         assert!(!login.take_grant("backup all", now + limits::STEP_UP));
         login.set_pending("s".into(), now);
         assert!(login.pending(now).is_some() && login.pending(now + limits::HALF_LOGIN).is_none());
-        let asked = login.ask(now);
-        assert_eq!((login.take_challenge(now), login.take_challenge(now)), (Some(asked), None), "one answer");
-        login.ask(now);
-        assert_eq!(login.take_challenge(now + limits::HALF_LOGIN), None, "soon");
-        assert_ne!(login.ask(now), login.ask(now));
+        for (this, other) in [(Purpose::Make, Purpose::Use), (Purpose::Use, Purpose::Make)] {
+            let asked = login.ask(this, now);
+            let answers = (login.take_challenge(this, now), login.take_challenge(this, now));
+            assert_eq!(answers, (Some(asked), None), "one answer");
+            login.ask(this, now);
+            assert_eq!(login.take_challenge(this, now + limits::HALF_LOGIN), None, "soon");
+            login.ask(this, now);
+            assert_eq!(login.take_challenge(other, now), None, "to what was asked");
+            assert_ne!(login.ask(this, now), login.ask(this, now));
+        }
         let proof: Secret = login.give_proof(now).into();
         assert!(!login.take_proof(&"123456".into(), now) && !login.take_proof(&proof, now + limits::STEP_UP));
         assert!(login.take_proof(&proof, now) && !login.take_proof(&proof, now));
-        login.ask(now);
+        login.ask(Purpose::Use, now);
         login.give_proof(now);
         logins.end_where(|_| true);
-        assert!(login.pending(now).is_none() && login.take_challenge(now).is_none());
+        assert!(login.pending(now).is_none() && login.take_challenge(Purpose::Use, now).is_none());
     }
 }

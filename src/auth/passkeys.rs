@@ -4,7 +4,7 @@
 //! Everything about a key is sealed under the user's data key, like the secret of an app: only who gave the password can be asked
 //! for it, and whoever can write the disk cannot plant one.
 
-use super::logins::{Login, Stage};
+use super::logins::{Login, Purpose, Stage};
 use super::webauthn::{self, Assertion, Bytes, Place, PublicKey};
 use super::{Auth, Enrolled, Key, Refusal, SignedIn, Who, internal, is_same_standing, recovery};
 use crate::audit;
@@ -133,7 +133,7 @@ impl Auth {
         let here = self.kept(login, &user)?.into_iter().filter(|(_, inside)| inside.rp_id == place.rp_id);
         Ok(Wish {
             exclude: here.map(|(_, inside)| inside.credential).collect(),
-            challenge: Bytes(login.ask(who.now.since_boot).to_vec()),
+            challenge: Bytes(login.ask(Purpose::Make, who.now.since_boot).to_vec()),
             rp_id: place.rp_id.clone(),
             user_handle: Bytes(user.id.as_bytes().to_vec()),
             name: user.name,
@@ -149,7 +149,8 @@ impl Auth {
         place: &Place,
         who: &Who<'_>,
     ) -> Result<PasskeyMade, Refusal> {
-        let asked = login.take_challenge(who.now.since_boot).ok_or(Refusal::NotNow(NOT_ASKED))?;
+        // The proof was given for this question: one that was asked for a signature, and cost nothing, is none.
+        let asked = login.take_challenge(Purpose::Make, who.now.since_boot).ok_or(Refusal::NotNow(NOT_ASKED))?;
         if matches!(login.stage(), Stage::Factor | Stage::Device) {
             return Err(Refusal::NotNow(WRONG_STEP));
         }
@@ -185,7 +186,8 @@ impl Auth {
         Ok(PasskeyMade { id, enrolled })
     }
 
-    /// Whoever came with a recovery code has lost what there was: nothing of it stays good.
+    /// Whoever came with a recovery code has lost what there was: nothing of it stays good. Counted here too, because several sign-ins
+    /// may have wished while there was place for one.
     fn keep_passkey(
         &self,
         seen: &User,
@@ -193,9 +195,13 @@ impl Auth {
         lost: bool,
         set: Option<recovery::Set>,
     ) -> Result<(), Refusal> {
-        let mut done = false;
+        let mut done = Err(Refusal::NotNow(MEANWHILE));
         self.store.update_user(seen.id, |user| {
             if !is_same_standing(seen, user) {
+                return;
+            }
+            if !lost && user.passkeys.len() >= limits::PASSKEYS_PER_USER {
+                done = Err(Refusal::NotNow(FULL));
                 return;
             }
             if lost {
@@ -204,9 +210,9 @@ impl Auth {
             }
             user.passkeys.push(passkey);
             set.into_iter().for_each(|set| set.give_to(user));
-            done = true;
+            done = Ok(());
         })?;
-        done.then_some(()).ok_or(Refusal::NotNow(MEANWHILE))
+        done
     }
 
     /// Never the last factor: turning it off wants a proof.
@@ -238,7 +244,7 @@ impl Auth {
         if credentials.is_empty() {
             return Err(Refusal::NotNow(NONE_HERE));
         }
-        let challenge = Bytes(login.ask(who.now.since_boot).to_vec());
+        let challenge = Bytes(login.ask(Purpose::Use, who.now.since_boot).to_vec());
         Ok(Offer { challenge, rp_id: place.rp_id.clone(), credentials })
     }
 
@@ -288,7 +294,7 @@ impl Auth {
         let by_address = self.admit(who)?;
         let by_account =
             self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
-        let asked = login.take_challenge(who.now.since_boot);
+        let asked = login.take_challenge(Purpose::Use, who.now.since_boot);
         let tried = self.try_assertion(login, user, assertion, asked, place, who);
         if let Ok(Err(why)) = tried {
             let peer = who.peer.to_string();

@@ -445,15 +445,57 @@ fn a_recovery_code_leaves_nothing_of_what_was_lost() {
     take(&mut again, reply, 200, "full");
 }
 
+fn wish_another(browser: &mut Browser, key: &mut Authenticator) -> Value {
+    let code = proof(browser, key);
+    browser.post("/api/factor/passkey/create", json!({"code": code})).expect(200)
+}
+
+fn add_another(browser: &mut Browser, key: &mut Authenticator) -> Reply {
+    let wish = wish_another(browser, key);
+    browser.post("/api/passkeys", Authenticator::new(browser).make(&wish))
+}
+
 #[test]
 fn there_is_a_limit_to_how_many() {
     let (_box, mut ada, mut key, _) = with_passkey(&[]);
     for _ in 1..10 {
-        let code = proof(&mut ada, &mut key);
-        let wish = ada.post("/api/factor/passkey/create", json!({"code": code})).expect(200);
-        ada.post("/api/passkeys", Authenticator::new(&ada).make(&wish)).expect(201);
+        add_another(&mut ada, &mut key).expect(201);
     }
     let code = proof(&mut ada, &mut key);
     assert_eq!(ada.post("/api/factor/passkey/create", json!({"code": code})).refusal(409), "conflict");
+    assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 10);
+}
+
+/// The story: whoever has a stolen cookie may ask for a signature, and made a key of their own over that question, without a code.
+#[test]
+fn a_question_for_a_signature_makes_no_key() {
+    let (_box, mut ada, mut key, _) = with_passkey(&[]);
+    let before = ada.get("/api/passkeys").expect(200);
+    let question = offer(&mut ada);
+    let planted = Authenticator::new(&ada).make(&question);
+    assert_eq!(ada.post("/api/passkeys", planted).refusal(409), "conflict");
+    assert_eq!(ada.get("/api/passkeys").expect(200), before);
+    // Nor the other way round.
+    let code = proof(&mut ada, &mut key);
+    let wish = ada.post("/api/factor/passkey/create", json!({"code": code})).expect(200);
+    assert_eq!(ada.post("/api/factor/passkey/prove", key.answer(&wish)).refusal(401), "wrong_code");
+}
+
+/// The story: the place was counted when it was wished for, and not when it was taken, so many wishes at once made more keys than a
+/// user's record holds, and that account could not sign in.
+#[test]
+fn two_wishes_at_once_take_the_last_place_once() {
+    let (box_, mut ada, mut key, _) = with_passkey(&[]);
+    for _ in 1..9 {
+        add_another(&mut ada, &mut key).expect(201);
+    }
+    let mut other = half_named(&box_, ADA);
+    let question = offer(&mut other);
+    let reply = verify(&mut other, key.answer(&question));
+    take(&mut other, reply, 200, "full");
+    let wishes = [&mut ada, &mut other].map(|browser| wish_another(browser, &mut key));
+    ada.post("/api/passkeys", Authenticator::new(&ada).make(&wishes[0])).expect(201);
+    let late = Authenticator::new(&other).make(&wishes[1]);
+    assert_eq!(other.post("/api/passkeys", late).refusal(409), "conflict");
     assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 10);
 }
