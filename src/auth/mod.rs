@@ -425,19 +425,24 @@ impl Auth {
             return Ok(None);
         }
         let verifier = account.and_then(|user| Verifier::parse(&user.verifier));
-        let open = account.is_some_and(|user| !user.disabled && (trusted || !self.lockout.is_locked(user.id, now)));
         let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy))?;
+        // Only now: while this try waited for its turn to hash, others may have locked the account.
         match account {
-            Some(user) if proof.fits && open => {
-                self.lockout.succeeded(user.id);
-                Ok(Some((user, proof.kek)))
-            }
+            Some(user) if proof.fits && self.lets_in(user, trusted, now) => Ok(Some((user, proof.kek))),
             Some(user) if !trusted => {
                 self.failed(user, who);
                 Ok(None)
             }
             _ => Ok(None),
         }
+    }
+
+    /// With the right password.
+    fn lets_in(&self, user: &User, trusted: bool, now: Instant) -> bool {
+        if trusted && !user.disabled {
+            self.lockout.succeeded(user.id);
+        }
+        !user.disabled && self.lockout.opens(user.id, now)
     }
 
     /// Counts it. The lock is written by a thread of its own: a slow card must not tell by its time which names exist.
