@@ -172,6 +172,7 @@ impl Auth {
         ticket: &str,
         signature: Option<&str>,
         host: &str,
+        now: Instant,
     ) -> Result<(), Refusal> {
         let user = self.user(login.user)?;
         if !user.device_required {
@@ -181,12 +182,16 @@ impl Auth {
         let signature = signature.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).map(Bytes);
         match device.zip(signature) {
             Some((device, signature)) if signs(&key_of(device), "attach", host, ticket, &signature) => Ok(()),
-            _ => {
-                let peer = login.peer.to_string();
-                audit::note("device.refused", &[("user", &user.name), ("peer", &peer)]);
-                Err(Refusal::Failed)
-            }
+            _ => Err(self.refuse_device(login, now)),
         }
+    }
+
+    /// Whoever has the cookie may ask as often as terminals may be opened.
+    fn refuse_device(&self, login: &Login, now: Instant) -> Refusal {
+        if self.table.is_news(Counted::Upgrade, Key::User(login.user), now) {
+            audit::note("device.refused", &[("user", &login.name), ("peer", &login.peer.to_string())]);
+        }
+        Refusal::Failed
     }
 
     // ---- the owner's care ----

@@ -345,8 +345,11 @@ impl Auth {
     }
 
     fn admit(&self, who: &Who<'_>) -> Result<Counting, Refusal> {
-        self.table.admit(Counted::SignIn, Key::address(who.peer), who.now.since_boot).map_err(|wait| {
-            audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+        let (key, now) = (Key::address(who.peer), who.now.since_boot);
+        self.table.admit(Counted::SignIn, key, now).map_err(|wait| {
+            if self.table.is_news(Counted::SignIn, key, now) {
+                audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+            }
             Refusal::TooMany(wait)
         })
     }
