@@ -53,6 +53,7 @@ use tickets::Tickets;
 pub use certificates::{CertificateShown, Shown};
 pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
+pub use invites::COMMAND_LINE;
 pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
 pub use people::Vault;
 
