@@ -2,8 +2,8 @@
 
 use super::{Answer, Context, Problem, Request, check, credentials, users};
 use crate::audit;
-use crate::auth::Refusal;
 use crate::auth::logins::Login;
+use crate::auth::{DeviceProof, Refusal};
 use crate::bridge::{Begin, Crowded, Refused, Session, Start, Viewer};
 use crate::limits;
 use crate::random::Id;
@@ -25,6 +25,7 @@ struct Fields {
     credential_id: Option<Id>,
     cols: Option<u16>,
     rows: Option<u16>,
+    device: Option<DeviceProof>,
 }
 
 /// Where to go and with what.
@@ -48,6 +49,8 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let size = (fields.cols.unwrap_or(80), fields.rows.unwrap_or(24));
     check::size("cols", size.0)?;
     check::size("rows", size.1)?;
+    let proof = fields.device.as_ref();
+    context.auth.check_start(login, proof, request.host, request.now.since_boot).map_err(device_needed)?;
     let plan = plan(context, login, fields)?;
     let signing = unlock(context, login, plan.credential_id)?;
     ask_audit(context, login, &plan.destination)?;
