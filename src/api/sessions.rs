@@ -2,8 +2,8 @@
 
 use super::{Answer, Context, Problem, Request, check, credentials, users};
 use crate::audit;
-use crate::auth::Refusal;
 use crate::auth::logins::Login;
+use crate::auth::{DeviceProof, Refusal};
 use crate::bridge::{Begin, Crowded, Refused, Session, Start, Viewer};
 use crate::limits;
 use crate::random::Id;
@@ -25,6 +25,7 @@ struct Fields {
     credential_id: Option<Id>,
     cols: Option<u16>,
     rows: Option<u16>,
+    device: Option<DeviceProof>,
 }
 
 /// Where to go and with what.
@@ -48,6 +49,8 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let size = (fields.cols.unwrap_or(80), fields.rows.unwrap_or(24));
     check::size("cols", size.0)?;
     check::size("rows", size.1)?;
+    let proof = fields.device.as_ref();
+    context.auth.check_start(login, proof, request.host, request.now.since_boot).map_err(device_needed)?;
     let plan = plan(context, login, fields)?;
     let signing = unlock(context, login, plan.credential_id)?;
     ask_audit(context, login, &plan.destination)?;
@@ -184,6 +187,13 @@ fn ticket_for(context: &Context, login: &Login, session: &Session, request: &Req
     context.auth.issue_ticket(login, session.facts.id, request.now.since_boot).ok_or_else(Problem::busy)
 }
 
+fn device_needed(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Failed => super::devices::needed(),
+        other => other.into(),
+    }
+}
+
 /// What the upgrade leads to: this browser's cursor into the session. `web` has seen to the cookie and the Origin.
 pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin), Problem> {
     let session = find(context, request)?;
@@ -196,12 +206,8 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
         return Err(Problem::forbidden("This ticket is not good (any more).", "Ask for a new one and attach again."));
     }
     let (login, ticket) = (request.login()?, request.query("ticket").unwrap_or_default());
-    context.auth.check_device(login, &ticket, request.query("device").as_deref(), request.host).map_err(|refusal| {
-        match refusal {
-            Refusal::Failed => super::devices::needed(),
-            other => other.into(),
-        }
-    })?;
+    let (signature, now) = (request.query("device"), request.now.since_boot);
+    context.auth.check_device(login, &ticket, signature.as_deref(), request.host, now).map_err(device_needed)?;
     let offset = match request.query("offset") {
         Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("The offset is not a number."))?),
         None => None,

@@ -6,7 +6,7 @@ use super::serve::{Rooms, prepare};
 use super::update::Presence;
 use super::{Outcome, backup, metrics, prompt, say, supervisor};
 use crate::audit;
-use crate::auth::{Auth, Refusal};
+use crate::auth::{Auth, COMMAND_LINE, Refusal};
 use crate::bridge::Registry;
 use crate::clock::{self, Instant, Seconds};
 use crate::door::Door;
@@ -384,7 +384,7 @@ fn user_role(office: &Office, name: &str, role: Role) -> Told {
 }
 
 fn user_invite(office: &Office, role: Role) -> Told {
-    let token = office.auth.invite(role, "(command line)", &clock::now()).map_err(refused)?;
+    let token = office.auth.invite(role, COMMAND_LINE, &clock::now()).map_err(refused)?;
     Ok(format!(
         "invite-token {}\nThe link is the page's address with /#invite= and the token behind it.\n",
         token.as_str()

@@ -1,5 +1,5 @@
-//! Trusted devices (R1, R3, R4): a browser that keeps a key which it cannot give away. It signs a challenge at sign-in, and the ticket of
-//! each terminal where the account demands it.
+//! Trusted devices (R1, R3, R4): a browser that keeps a key which it cannot give away. It signs a challenge at sign-in, and, where the
+//! account demands it, another to start a terminal and the ticket of each browser that looks at one.
 //!
 //! ```text
 //! sign_in (with a device's signature) --> [Factor] --> Full
@@ -125,10 +125,10 @@ impl Auth {
 
     /// Which of the account's devices speaks, if it is one. Ids are random, so that whoever is not the device learns nothing by the
     /// time that a look at the signature takes.
-    fn proven(&self, user: &User, proof: &DeviceProof, host: &str, now: Instant) -> Option<Id> {
+    fn proven(&self, user: &User, purpose: &str, proof: &DeviceProof, host: &str, now: Instant) -> Option<Id> {
         let device = user.devices.iter().find(|device| device.id == proof.id)?;
         let good = self.challenges.is_fresh(&proof.challenge, now)
-            && signs(&key_of(device), "sign-in", host, &proof.challenge, &proof.signature)
+            && signs(&key_of(device), purpose, host, &proof.challenge, &proof.signature)
             && self.challenges.use_up(&proof.challenge, now);
         good.then_some(device.id)
     }
@@ -141,7 +141,8 @@ impl Auth {
         who: &Who<'_>,
     ) -> Result<(Counting, Option<Id>), Refusal> {
         let now = who.now.since_boot;
-        let proven = account.zip(device).and_then(|(user, (proof, host))| self.proven(user, proof, host, now));
+        let proven =
+            account.zip(device).and_then(|(user, (proof, host))| self.proven(user, "sign-in", proof, host, now));
         match proven {
             Some(id) => {
                 let place = self.table.admit(Counted::Device, Key::Device(id), now).map_err(Refusal::TooMany)?;
@@ -165,6 +166,26 @@ impl Auth {
         if user.device_required && !trusted { Stage::Device } else { Stage::Full }
     }
 
+    /// Before a host is dialled, where the account demands it: by then a stored password may go wherever the request says. The device
+    /// that signed in signs a challenge.
+    pub fn check_start(
+        &self,
+        login: &Login,
+        proof: Option<&DeviceProof>,
+        host: &str,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let user = self.user(login.user)?;
+        if !user.device_required {
+            return Ok(());
+        }
+        let proof = proof.filter(|proof| login.device() == Some(proof.id));
+        match proof.and_then(|proof| self.proven(&user, "start", proof, host, now)) {
+            Some(_) => Ok(()),
+            None => Err(self.refuse_device(login, now)),
+        }
+    }
+
     /// At the upgrade, where the account demands it: the ticket is the challenge, the device that signed in signs it.
     pub fn check_device(
         &self,
@@ -172,6 +193,7 @@ impl Auth {
         ticket: &str,
         signature: Option<&str>,
         host: &str,
+        now: Instant,
     ) -> Result<(), Refusal> {
         let user = self.user(login.user)?;
         if !user.device_required {
@@ -181,12 +203,16 @@ impl Auth {
         let signature = signature.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).map(Bytes);
         match device.zip(signature) {
             Some((device, signature)) if signs(&key_of(device), "attach", host, ticket, &signature) => Ok(()),
-            _ => {
-                let peer = login.peer.to_string();
-                audit::note("device.refused", &[("user", &user.name), ("peer", &peer)]);
-                Err(Refusal::Failed)
-            }
+            _ => Err(self.refuse_device(login, now)),
         }
+    }
+
+    /// Whoever has the cookie may ask as often as terminals may be opened.
+    fn refuse_device(&self, login: &Login, now: Instant) -> Refusal {
+        if self.table.is_news(Counted::Upgrade, Key::User(login.user), now) {
+            audit::note("device.refused", &[("user", &login.name), ("peer", &login.peer.to_string())]);
+        }
+        Refusal::Failed
     }
 
     // ---- the owner's care ----

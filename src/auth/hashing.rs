@@ -119,7 +119,7 @@ impl Hasher {
         Ok(root)
     }
 
-    fn place(&self) -> Result<Place<'_>, HashError> {
+    pub(super) fn place(&self) -> Result<Place<'_>, HashError> {
         let until = Instant::now() + self.wait;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         while *running >= self.at_once {
@@ -145,7 +145,7 @@ fn login_hash(root: &Zeroizing<[u8; 64]>) -> [u8; 32] {
 }
 
 /// One of the places; given back however its holder ends.
-struct Place<'a>(&'a Hasher);
+pub(super) struct Place<'a>(&'a Hasher);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {

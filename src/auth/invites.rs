@@ -6,8 +6,11 @@ use crate::clock::{Now, Seconds};
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
-use crate::store::{Invite, Role, StoreError};
+use crate::store::{Invite, Role, StoreError, User};
 use zeroize::Zeroizing;
+
+/// Who made an invitation that nobody's account stands for. No user can have this name.
+pub const COMMAND_LINE: &str = "(command line)";
 
 /// One from the future is not over: the clock is wrong, and may be set again.
 fn is_over(invite: &Invite, now: Seconds) -> bool {
@@ -15,8 +18,13 @@ fn is_over(invite: &Invite, now: Seconds) -> bool {
 }
 
 impl Auth {
-    /// A token for the link, to be shown once. That `by` (a name) may do this is the caller's to know.
+    /// A token for the link, to be shown once. `by` is an administrator's name, or [`COMMAND_LINE`].
     pub fn invite(&self, role: Role, by: &str, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+        // Whoever is deleted or demoted at this moment has lost their invitations before this one or does not make it.
+        let _turn = self.one_at_a_time();
+        if !self.may_invite(by)? {
+            return Err(Refusal::NotNow("Your account may invite nobody (any more)."));
+        }
         self.forget_old_invites(now)?;
         let token = Zeroizing::new(token());
         let hash = token_hash(&token);
@@ -44,6 +52,19 @@ impl Auth {
         Ok(self.store.delete_invite(id)?)
     }
 
+    pub(super) fn take_back_invites_of(&self, by: &str) -> Result<(), Refusal> {
+        for invite in self.store.invites()?.iter().filter(|invite| invite.by == by) {
+            self.store.delete_invite(invite.id)?;
+        }
+        Ok(())
+    }
+
+    /// An invitation is good as long as whoever made it might make it now.
+    fn may_invite(&self, by: &str) -> Result<bool, Refusal> {
+        let able = |user: User| user.role == Role::Administrator && !user.disabled;
+        Ok(by == COMMAND_LINE || self.store.user_by_name(by)?.is_some_and(able))
+    }
+
     fn forget_old_invites(&self, now: &Now) -> Result<(), Refusal> {
         for invite in self.store.invites()?.iter().filter(|invite| is_over(invite, now.calendar)) {
             self.store.delete_invite(invite.id)?;
@@ -66,19 +87,31 @@ impl Auth {
         };
         self.table.forgive(admitted);
         let (user, data_key) = self.new_user(name, invite.role, password, who.now.calendar)?;
-        match self.store.accept_invite(invite.id, &user) {
-            Err(StoreError::Exists) => return Err(Refusal::NameTaken),
-            Ok(false) => return Err(Refusal::Failed),
-            done => done?,
-        };
+        self.admit_invited(&invite, &user)?;
         let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("invited_by", &invite.by)];
         audit::note("invite.accept", &fields);
         self.begin(&user, self.stage_after_password(&user), data_key, who)
     }
 
+    fn admit_invited(&self, invite: &Invite, user: &User) -> Result<(), Refusal> {
+        // Hashing took its time: whoever made it may be no administrator any more.
+        let _turn = self.one_at_a_time();
+        if !self.may_invite(&invite.by)? {
+            return Err(Refusal::Failed);
+        }
+        match self.store.accept_invite(invite.id, user) {
+            Err(StoreError::Exists) => Err(Refusal::NameTaken),
+            Ok(false) => Err(Refusal::Failed),
+            done => Ok(done.map(drop)?),
+        }
+    }
+
     fn invite_of(&self, token: &Secret, now: Seconds) -> Result<Option<Invite>, Refusal> {
         let hash = token_hash(token.expose_str().unwrap_or_default());
         let fits = |invite: &Invite| token_fits(&invite.hash, invite.made, limits::INVITE_SECONDS, &hash, now);
-        Ok(self.store.invites()?.into_iter().find(fits))
+        match self.store.invites()?.into_iter().find(fits) {
+            Some(invite) if self.may_invite(&invite.by)? => Ok(Some(invite)),
+            _ => Ok(None),
+        }
     }
 }

@@ -67,6 +67,12 @@ impl Table {
         self.row(what).admit(key, now).map(|admitted| self.row(what).forgive(admitted)).err()
     }
 
+    /// Is this worth a line in the audit? Once per key and window: whoever is refused may ask as often as they like, and must not turn
+    /// the log over with it.
+    pub fn is_news(&self, what: Counted, key: Key, now: Instant) -> bool {
+        self.row(what).is_news(key, now)
+    }
+
     pub fn sweep(&self, now: Instant) {
         self.0.iter().for_each(|row| row.sweep(now));
     }
@@ -80,8 +86,22 @@ pub struct Limiter<K> {
     tries: Mutex<Tries<K>>,
 }
 
-/// When each of the tries that count was made, and its number.
-type Tries<K> = HashMap<K, Vec<(Instant, u64)>>;
+type Tries<K> = HashMap<K, Own>;
+
+/// What is remembered of a key.
+#[derive(Default)]
+struct Own {
+    /// When each of the tries that count was made, and its number.
+    tries: Vec<(Instant, u64)>,
+    /// When it was news last.
+    noted: Option<Instant>,
+}
+
+impl Own {
+    fn last(&self) -> Option<Instant> {
+        self.tries.iter().map(|(at, _)| *at).chain(self.noted).max()
+    }
+}
 
 /// A try that was let through. Forgotten if it succeeds, counted otherwise.
 #[derive(Debug)]
@@ -97,43 +117,61 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
 
     /// A place for one try, or how long to wait for one.
     pub fn admit(&self, key: K, now: Instant) -> Result<Try<K>, Duration> {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if !tries.contains_key(&key) && tries.len() >= self.places {
-            self.make_room(&mut tries, now);
-        }
-        let own = tries.entry(key).or_default();
-        own.retain(|(at, _)| now.saturating_duration_since(*at) < self.window);
-        if own.len() >= self.most {
-            let oldest = own.iter().map(|(at, _)| *at).min().unwrap_or(now);
+        let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let tries = &mut self.own(&mut all, key, now).tries;
+        tries.retain(|(at, _)| now.saturating_duration_since(*at) < self.window);
+        if tries.len() >= self.most {
+            let oldest = tries.iter().map(|(at, _)| *at).min().unwrap_or(now);
             return Err((oldest + self.window).saturating_duration_since(now));
         }
-        let number = own.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
-        own.push((now, number));
+        let number = tries.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
+        tries.push((now, number));
         Ok(Try { key, number })
     }
 
     /// It succeeded: it does not count.
     pub fn forgive(&self, allowed: Try<K>) {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = tries.get_mut(&allowed.key) {
-            own.retain(|(_, number)| *number != allowed.number);
-            if own.is_empty() {
-                tries.remove(&allowed.key);
+        let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&allowed.key) {
+            own.tries.retain(|(_, number)| *number != allowed.number);
+            if own.last().is_none() {
+                all.remove(&allowed.key);
             }
         }
     }
 
+    /// The first time in a window.
+    pub fn is_news(&self, key: K, now: Instant) -> bool {
+        let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.own(&mut all, key, now);
+        let news = own.noted.is_none_or(|at| now.saturating_duration_since(at) >= self.window);
+        if news {
+            own.noted = Some(now);
+        }
+        news
+    }
+
     pub fn sweep(&self, now: Instant) {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
+        self.forget_old(&mut self.tries.lock().unwrap_or_else(PoisonError::into_inner), now);
+    }
+
+    fn own<'a>(&self, all: &'a mut Tries<K>, key: K, now: Instant) -> &'a mut Own {
+        if !all.contains_key(&key) && all.len() >= self.places {
+            self.make_room(all, now);
+        }
+        all.entry(key).or_default()
+    }
+
+    fn forget_old(&self, all: &mut Tries<K>, now: Instant) {
+        all.retain(|_, own| own.last().is_some_and(|at| now.saturating_duration_since(at) < self.window));
     }
 
     /// What is over goes first, else the one whose last try is longest ago.
-    fn make_room(&self, tries: &mut Tries<K>, now: Instant) {
-        tries.retain(|_, own| own.iter().any(|(at, _)| now.saturating_duration_since(*at) < self.window));
-        if tries.len() >= self.places {
-            let oldest = tries.iter().min_by_key(|(_, own)| own.iter().map(|(at, _)| *at).max()).map(|(key, _)| *key);
-            oldest.map(|key| tries.remove(&key));
+    fn make_room(&self, all: &mut Tries<K>, now: Instant) {
+        self.forget_old(all, now);
+        if all.len() >= self.places {
+            let oldest = all.iter().min_by_key(|(_, own)| own.last()).map(|(key, _)| *key);
+            oldest.map(|key| all.remove(&key));
         }
     }
 }
@@ -193,6 +231,19 @@ mod tests {
         limiter.admit(peer("10.0.0.2"), now).unwrap();
         limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap();
         limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap_err();
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_per_key_and_window() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 10), Instant::now());
+        assert!(limiter.is_news(peer("10.0.0.1"), now) && limiter.is_news(peer("10.0.0.2"), now));
+        // A success forgets the try, and not that it was said.
+        limiter.forgive(limiter.admit(peer("10.0.0.1"), now).unwrap());
+        limiter.sweep(now + MINUTE / 2);
+        assert!(!limiter.is_news(peer("10.0.0.1"), now + MINUTE / 2));
+        assert!(limiter.is_news(peer("10.0.0.1"), now + MINUTE));
+        limiter.sweep(now + 3 * MINUTE);
+        assert!(limiter.tries.lock().unwrap().is_empty());
     }
 
     #[test]

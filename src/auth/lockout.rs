@@ -56,6 +56,18 @@ impl Lockout {
         Some(self.lasting)
     }
 
+    /// The right password: the count begins anew, unless the account is locked. Asked and done in one turn, so that a lock that comes
+    /// in between is not lifted.
+    pub fn opens(&self, user: Id, now: Instant) -> bool {
+        let mut accounts = self.lock();
+        let locked = accounts.get(&user).and_then(|account| account.locked_until).is_some_and(|until| now < until);
+        if !locked {
+            accounts.remove(&user);
+        }
+        !locked
+    }
+
+    /// The lock is lifted too.
     pub fn succeeded(&self, user: Id) {
         self.lock().remove(&user);
     }
@@ -80,6 +92,20 @@ mod tests {
         );
         assert_eq!(lockout.failed(user, now), None, "failing on does not make it longer");
         assert!(!lockout.is_locked(Id::random(), now));
+    }
+
+    #[test]
+    fn a_right_password_begins_the_count_anew_and_lifts_no_lock() {
+        let (lockout, user, now) = (Lockout::new(5, LASTING), Id::random(), Instant::now());
+        for _ in 0..3 {
+            (0..4).for_each(|_| assert_eq!(lockout.failed(user, now), None));
+            assert!(lockout.opens(user, now));
+        }
+        for _ in 0..5 {
+            lockout.failed(user, now);
+        }
+        assert!(!lockout.opens(user, now) && lockout.is_locked(user, now));
+        assert!(lockout.opens(user, now + LASTING));
     }
 
     #[test]

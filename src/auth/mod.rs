@@ -53,6 +53,7 @@ use tickets::Tickets;
 pub use certificates::{CertificateShown, Shown};
 pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
+pub use invites::COMMAND_LINE;
 pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
 pub use people::Vault;
 
@@ -345,8 +346,11 @@ impl Auth {
     }
 
     fn admit(&self, who: &Who<'_>) -> Result<Counting, Refusal> {
-        self.table.admit(Counted::SignIn, Key::address(who.peer), who.now.since_boot).map_err(|wait| {
-            audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+        let (key, now) = (Key::address(who.peer), who.now.since_boot);
+        self.table.admit(Counted::SignIn, key, now).map_err(|wait| {
+            if self.table.is_news(Counted::SignIn, key, now) {
+                audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+            }
             Refusal::TooMany(wait)
         })
     }
@@ -425,19 +429,24 @@ impl Auth {
             return Ok(None);
         }
         let verifier = account.and_then(|user| Verifier::parse(&user.verifier));
-        let open = account.is_some_and(|user| !user.disabled && (trusted || !self.lockout.is_locked(user.id, now)));
         let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy))?;
+        // Only now: while this try waited for its turn to hash, others may have locked the account.
         match account {
-            Some(user) if proof.fits && open => {
-                self.lockout.succeeded(user.id);
-                Ok(Some((user, proof.kek)))
-            }
+            Some(user) if proof.fits && self.lets_in(user, trusted, now) => Ok(Some((user, proof.kek))),
             Some(user) if !trusted => {
                 self.failed(user, who);
                 Ok(None)
             }
             _ => Ok(None),
         }
+    }
+
+    /// With the right password.
+    fn lets_in(&self, user: &User, trusted: bool, now: Instant) -> bool {
+        if trusted && !user.disabled {
+            self.lockout.succeeded(user.id);
+        }
+        !user.disabled && self.lockout.opens(user.id, now)
     }
 
     /// Counts it. The lock is written by a thread of its own: a slow card must not tell by its time which names exist.

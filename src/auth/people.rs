@@ -31,7 +31,7 @@ impl Reset {
 }
 
 impl Auth {
-    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -42,6 +42,16 @@ impl Auth {
         match able.clone().any(|user| user.id == id) && able.all(|user| user.id == id) {
             true => Err(Refusal::NotNow(LAST)),
             false => Ok(()),
+        }
+    }
+
+    /// Before an account is an able administrator's no more: there is another one, and the links that this one gave out are good no
+    /// more, or they would be a way back in. They go first: should the rest fail, a link too few is no harm.
+    fn step_down(&self, id: Id) -> Result<(), Refusal> {
+        self.spare(id)?;
+        match self.store.user(id)? {
+            Some(user) => self.take_back_invites_of(&user.name),
+            None => Ok(()),
         }
     }
 
@@ -57,7 +67,7 @@ impl Auth {
     pub fn set_disabled(&self, id: Id, disabled: bool) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
         if disabled {
-            self.spare(id)?;
+            self.step_down(id)?;
         }
         self.change(id, |user| user.disabled = disabled)
     }
@@ -66,7 +76,7 @@ impl Auth {
     pub fn set_standing(&self, id: Id, role: Option<Role>, disabled: Option<bool>) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
         if disabled == Some(true) || role.is_some_and(|role| role != Role::Administrator) {
-            self.spare(id)?;
+            self.step_down(id)?;
         }
         self.change(id, |user| {
             user.role = role.unwrap_or(user.role);
@@ -77,7 +87,7 @@ impl Auth {
     pub fn set_role(&self, id: Id, role: Role) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
         if role != Role::Administrator {
-            self.spare(id)?;
+            self.step_down(id)?;
         }
         self.change(id, |user| user.role = role)
     }
@@ -85,7 +95,7 @@ impl Auth {
     /// With everything of theirs.
     pub fn delete_user(&self, id: Id) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time();
-        self.spare(id)?;
+        self.step_down(id)?;
         if !self.store.delete_user(id)? {
             return Err(Refusal::Gone);
         }

@@ -167,6 +167,28 @@ fn five_failures_lock_the_account_over_a_restart_and_nobody_is_told() {
     assert_eq!(again.store.user(ada.id).unwrap().unwrap().locked_until, None);
 }
 
+/// The story: whether the account is locked was asked before the wait for a place to hash, so that of many guesses at once all counted.
+#[test]
+fn a_right_guess_that_waited_to_be_hashed_does_not_lift_the_lock_of_the_others() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 1, ..settings() });
+    let (ada, now) = (add(&auth, "ada"), who().now.since_boot);
+    let places = [auth.hasher.place().unwrap(), auth.hasher.place().unwrap()];
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| auth.sign_in("ada", &GOOD.into(), &who()));
+        while auth.table.wait(Counted::SignIn, Key::address(who().peer), now).is_none() {
+            std::thread::yield_now();
+        }
+        // It has its place in the count. Were this too short for it to come to the hash, the test would say less, and not fail.
+        std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..5 {
+            auth.lockout.failed(ada.id, now);
+        }
+        drop(places);
+        assert!(is_failed(waiting.join().unwrap()));
+    });
+    assert!(auth.is_locked(ada.id, &who().now));
+}
+
 /// A3, without a stopwatch: the one thing that takes time is an Argon2 run of today's cost, and there is one for each of them.
 #[test]
 fn whoever_is_refused_costs_the_same_work() {

@@ -4,6 +4,7 @@
 use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::proxy::closed_port;
+use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -41,8 +42,12 @@ impl Device {
     }
 
     fn word(&self, browser: &mut Browser) -> Value {
+        self.word_for("sign-in", browser)
+    }
+
+    fn word_for(&self, purpose: &str, browser: &mut Browser) -> Value {
         let challenge = challenge(browser);
-        json!({"id": self.id, "signature": self.sign("sign-in", browser, &challenge), "challenge": challenge})
+        json!({"id": self.id, "signature": self.sign(purpose, browser, &challenge), "challenge": challenge})
     }
 
     fn sign_in(&self, browser: &mut Browser, password: &str) -> Reply {
@@ -150,6 +155,49 @@ fn each_upgrade_wants_the_ticket_signed_by_the_device_that_signed_in() {
     let old = ada.ticket(&id);
     let replayed = |browser: &Browser, _: &str| format!("&device={}", device.sign("attach", browser, &old));
     assert_eq!(attach(&mut ada, &id, replayed).refusal(403), "device_needed", "another ticket's");
+}
+
+/// The story: the device was looked at when a browser wanted to see the terminal. By then the box had shown a stored password to
+/// whatever server the request had named.
+#[test]
+fn a_cookie_without_the_device_makes_the_box_dial_nobody() {
+    let host = SshServer::openssh();
+    let (_box, mut ada) = claimed_with(&[("FOOTBRIDGE_HOST_KEY_POLICY", "tofu")]);
+    // This sign-in is made with the one that is trusted last.
+    let (other, device) = (trusted(&mut ada), trusted(&mut ada));
+    let password = ada.add_password(PASSWORD);
+    let target = host.target(Some(&password));
+    demand(&mut ada, true).expect(204);
+    let is_called = || host.log().contains("remote software version");
+    let start = |browser: &mut Browser, word: Value| {
+        let body = json!({"address": target.address, "port": target.port, "user": target.user,
+            "credential_id": target.credential, "device": word});
+        browser.post("/api/sessions", body)
+    };
+    let saved = ada.add_host(&target);
+    assert_eq!(ada.start_session(&target).refusal(403), "device_needed");
+    assert_eq!(ada.post("/api/sessions", json!({"host_id": saved})).refusal(403), "device_needed");
+    let mut foreign = Device::new();
+    foreign.id = device.id.clone();
+    let words = [
+        foreign.word_for("start", &mut ada),
+        other.word_for("start", &mut ada),
+        device.word_for("sign-in", &mut ada),
+        Value::Null,
+    ];
+    for word in words {
+        assert_eq!(start(&mut ada, word).refusal(403), "device_needed");
+    }
+    assert_eq!(ada.get("/api/sessions").expect(200)["sessions"], json!([]));
+    assert!(!is_called(), "{}", host.log());
+
+    let word = device.word_for("start", &mut ada);
+    let started = start(&mut ada, word.clone()).expect(201);
+    let ticket = started["ticket"].as_str().unwrap();
+    let signed = format!("{ticket}&device={}", device.sign("attach", &ada, ticket));
+    ada.attach_with(started["session"]["id"].as_str().unwrap(), &signed, Some(0)).until_prompt();
+    assert!(is_called());
+    assert_eq!(start(&mut ada, word).refusal(403), "device_needed", "once");
 }
 
 #[test]

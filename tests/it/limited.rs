@@ -163,6 +163,27 @@ fn failures_at_one_door_close_them_all() {
     must_wait(fresh.browser().try_sign_in("ada", ADA.1), Counted::SignIn, claim);
 }
 
+fn noted(box_: &Footbridge, event: &str) -> usize {
+    let log = fs::read_to_string(box_.data().join("audit.log")).unwrap();
+    log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).count()
+}
+
+/// The story: 1500 refused sign-ins took a second and wrote 208 KB, so that half a minute of them was all that the audit knew.
+#[test]
+fn whoever_is_refused_cannot_turn_the_audit_log_over() {
+    let (box_, mut ada) = claimed_with(&[]);
+    let mut stranger = box_.browser();
+    for n in 0..200 {
+        let refused = stranger.try_sign_in("nobody", "not the password at all").status;
+        assert_eq!(refused, if n < 5 { 401 } else { 429 });
+    }
+    assert_eq!((noted(&box_, "signin.failed"), noted(&box_, "signin.limited")), (5, 1));
+    for _ in 0..50 {
+        assert_eq!(ada.post("/api/hostkeys", json!({"known_hosts": ""})).expect(201)["added"], 0);
+    }
+    assert_eq!(noted(&box_, "hostkey.add"), 0);
+}
+
 /// E8.
 #[test]
 fn failed_sign_ins_at_a_host_are_limited_for_that_user_and_that_host() {

@@ -4,7 +4,7 @@ use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Target};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::proxy::closed_port;
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, claimed, claimed_with};
 use serde_json::{Value, json};
 
 const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
@@ -136,6 +136,38 @@ fn an_invitation_makes_one_user() {
     ada.delete(&path).expect(204);
     assert_eq!(ada.delete(&path).refusal(404), "not_found");
     assert_eq!(accept(&back, "mal").1.refusal(401), "wrong_token");
+}
+
+/// The story: an administrator who was thrown out came back by a link that they had made for themselves before.
+#[test]
+fn an_invitation_of_an_administrator_who_is_none_any_more_is_good_no_more() {
+    let (mut box_, mut ada) = claimed_with(&[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    box_.add_user("bob", EVE.1);
+    let new = json!({"name": "bob", "role": "administrator", "password": EVE.1, "proof": ADA.1});
+    let [demote, disable] = [json!({"role": "user"}), json!({"disabled": true})];
+    for deed in [Some(demote), Some(disable), None] {
+        let path = path_of(&mut ada, "bob");
+        ada.put(&path, json!({"role": "administrator", "disabled": false, "proof": ADA.1})).expect(200);
+        let mut bob = box_.browser();
+        bob.sign_in(("bob", EVE.1));
+        let invited = bob.post("/api/invites", json!({"role": "administrator", "proof": EVE.1})).expect(201);
+        let body = json!({"token": invited["token"], "name": "mal", "password": NEW_PASSWORD});
+        match &deed {
+            Some(change) => drop(ada.put(&path, change.clone()).expect(200)),
+            None => drop(ada.delete(&path).expect(204)),
+        }
+        assert_eq!(box_.browser().post("/api/invite", body.clone()).refusal(401), "wrong_token", "{deed:?}");
+        assert_eq!(ada.get("/api/invites").expect(200)["invites"], json!([]));
+        // Nor if somebody of that name is an administrator later.
+        match &deed {
+            Some(_) => {
+                drop(ada.put(&path, json!({"role": "administrator", "disabled": false, "proof": ADA.1})).expect(200))
+            }
+            None => drop(ada.post("/api/users", new.clone()).expect(201)),
+        }
+        assert_eq!(box_.browser().post("/api/invite", body).refusal(401), "wrong_token", "{deed:?}, and back");
+    }
+    assert!(account(&mut ada, "mal").is_null());
 }
 
 #[test]

@@ -10,6 +10,13 @@ interface Kept {
   key: CryptoKey;
 }
 
+/** A device's answer to a challenge of the box. */
+interface Word {
+  id: string;
+  challenge: string;
+  signature: string;
+}
+
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /** The device that this sign-in was made with, as the box says; its user. */
@@ -20,11 +27,21 @@ export function signedInOn(id: string | null, user: string): void {
 }
 
 /** What a trusted device says beside a password; null where this browser is none for that user. */
-export async function signInWord(user: string): Promise<{ id: string; challenge: string; signature: string } | null> {
+export async function signInWord(user: string): Promise<Word | null> {
   const kept = await find(user);
-  if (!kept) return null;
+  return kept ? word(kept, 'sign-in') : null;
+}
+
+/** What a trusted device says before the box dials a host; null where this sign-in was made with none, or the key is lost. */
+export async function startWord(): Promise<Word | null> {
+  if (!signedInWith) return null;
+  const kept = await find(signedInWith.user);
+  return kept?.id === signedInWith.id ? word(kept, 'start') : null;
+}
+
+async function word(kept: Kept, purpose: string): Promise<Word> {
   const challenge = await ask();
-  return { id: kept.id, challenge, signature: await sign(kept.key, 'sign-in', challenge) };
+  return { id: kept.id, challenge, signature: await sign(kept.key, purpose, challenge) };
 }
 
 /** What a trusted device adds to the address of an upgrade. Null: this browser was one and has lost its key. */

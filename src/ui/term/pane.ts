@@ -7,6 +7,7 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
 import { announce, toast } from '../base/announce';
 import { ApiError, api } from '../base/api';
+import { startWord } from '../base/device';
 import { openDialog } from '../base/dialog';
 import { clear, h } from '../base/dom';
 import { type Settings, onSettings, settings } from '../base/settings';
@@ -205,14 +206,16 @@ export class Pane {
     this.become('connecting', t('term.starting', { host: this.goal.title }));
     const { title: _title, colour: _colour, osc52: _osc52, ...where } = this.goal;
     try {
-      const made = await api.post<{ session: Session; ticket: string }>('/api/sessions', { ...where, cols: this.term.cols, rows: this.term.rows });
+      const made = await api.post<{ session: Session; ticket: string }>('/api/sessions', { ...where, cols: this.term.cols, rows: this.term.rows, device: await startWord() });
       // Closed while the box began: nobody looks at it, and nobody was asked whether it may go on.
       if (this.disposed) return void api.del(`/api/sessions/${made.session.id}`).catch(() => undefined);
       this.join(made.session.id, made.ticket);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.disposed) return;
-      this.finish({ reason: 'refused-by-box', status: null, signal: null, message: error.message, remedy: error.remedy });
+      // This sign-in was made with a device: what is missing is its key.
+      const [message, remedy] = error.code === 'device_needed' ? [t('base.device.lost'), t('base.device.lost.remedy')] : [error.message, error.remedy];
+      this.finish({ reason: 'refused-by-box', status: null, signal: null, message, remedy });
     }
   }
 

@@ -78,6 +78,7 @@ const box: Record<string, string> = {
   'This passkey cannot be taken: {}.': 'Dieser Passkey kann nicht genommen werden: {}.',
 
   // Geräte und Zertifikate
+  'Your account may invite nobody (any more).': 'Dein Konto darf niemanden (mehr) einladen.',
   'This account opens terminals on trusted devices only.': 'Dieses Konto öffnet Terminals nur auf vertrauten Geräten.',
   'Use a browser that you have trusted, or let this one in from there.': 'Benutze einen Browser, dem du vertraust, oder lass diesen von dort aus herein.',
   'A device cannot be trusted at this step of your sign-in.': 'Bei diesem Schritt deiner Anmeldung kann keinem Gerät vertraut werden.',
