@@ -135,16 +135,22 @@ impl Book {
     /// audit.log -> audit.log.1 -> … ; the oldest goes. The chain goes on over the files.
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..limits::AUDIT_FILES - 1).rev() {
-            let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
+            // One that stays where it is would be written over by the one before it.
+            renamed(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
         }
-        match fs::rename(&self.path, numbered(&self.path, 1)) {
-            // It was renamed before, and then the new one could not be opened.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => done?,
-        }
+        // It may have been renamed before, and then the new one could not be opened.
+        renamed(&self.path, &numbered(&self.path, 1))?;
         self.file = append_to(&self.path)?;
         self.bytes = 0;
         Ok(())
+    }
+}
+
+/// What is not there needs no other name.
+fn renamed(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -412,6 +418,27 @@ mod tests {
         fs::rename(&path, numbered(&path, 1)).unwrap();
         book.note("after", &[], 2);
         assert!(!book.in_trouble && verify(&path, &key).unwrap() == Report { lines: 2, broken: vec![] });
+    }
+
+    /// The story: a file that could not be renamed was written over by the next one, and nobody was told.
+    #[test]
+    fn what_cannot_be_renamed_is_not_written_over() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        let last = numbered(&path, limits::AUDIT_FILES - 1);
+        fs::create_dir_all(last.join("full")).unwrap();
+        let older: Vec<_> = (1..limits::AUDIT_FILES - 1).map(|number| numbered(&path, number)).collect();
+        older.iter().for_each(|file| fs::write(file, file.to_str().unwrap()).unwrap());
+        let newest = fs::read(&path).unwrap();
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        book.note("lost", &[], 2);
+        assert!(book.in_trouble && book.lost == 1);
+        assert!(older.iter().all(|file| fs::read_to_string(file).unwrap() == file.to_str().unwrap()));
+        assert_eq!(fs::read(&path).unwrap(), newest);
+        fs::remove_dir_all(&last).unwrap();
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        book.note("back", &[], 3);
+        assert!(!book.in_trouble && book.lost == 0 && fs::read(numbered(&path, 1)).unwrap() == newest);
     }
 
     #[test]
