@@ -9,6 +9,7 @@ use crate::limits;
 use crate::secret::Key32;
 use crate::vault;
 use hmac::Mac;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -266,12 +267,28 @@ fn is_about(line: &serde_json::Value, user: &str) -> bool {
     line["user"] == user || line["target"] == user
 }
 
-/// The same, about one user only (K6). What is remembered is what the files hold, so old things are forgotten.
+/// Whose account was made by this line, or deleted. An administrator's deed names its target; elsewhere it is the user.
+fn is_done_to(line: &serde_json::Value, user: &str, events: &[&str]) -> bool {
+    let whose = line.get("target").unwrap_or(&line["user"]);
+    whose == user && line["event"].as_str().is_some_and(|event| events.contains(&event))
+}
+
+/// The same, about one user only (K6), and nothing of a deleted one who had the same name. The order of the lines says where that one
+/// ended, not their time: a board's clock may have been wrong. What is remembered is what the files hold, so old things are forgotten.
 pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> {
     // Most lines are somebody else's: they are not parsed to see it.
     let name = quoted(user);
-    let is_theirs =
-        |line: &str| line.contains(&name) && serde_json::from_str(line).is_ok_and(|line| is_about(&line, user));
+    let anothers = Cell::new(false);
+    let is_theirs = |line: &str| {
+        if anothers.get() || !line.contains(&name) {
+            return false;
+        }
+        let Ok(line) = serde_json::from_str(line) else { return false };
+        let deleted = is_done_to(&line, user, &["admin.user.delete", "cli.user.delete"]);
+        let made = is_done_to(&line, user, &["claim", "invite.accept", "admin.user.add", "cli.user.add"]);
+        anothers.set(deleted || made);
+        is_about(&line, user) && !deleted
+    };
     last_lines(path, most, is_theirs)
 }
 
@@ -382,6 +399,29 @@ mod tests {
         assert_eq!(tail_of(&path, "ada", 1).unwrap(), lines[1..]);
         book.note("admin.user.disable", &[("user", "bob"), ("target", "ada")], 1);
         assert_eq!(tail_of(&path, "ada", 9).unwrap().len(), 3, "what was done to them too");
+    }
+
+    #[test]
+    fn a_name_that_was_had_before_tells_nothing_of_before() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        let mut left_after = |event: &str, fields: &[(&str, &str)]| {
+            book.note(event, fields, 1);
+            tail_of(&path, "bob", 9).unwrap().len()
+        };
+        assert_eq!(left_after("admin.user.add", &[("user", "ada"), ("target", "bob")]), 1);
+        assert_eq!(left_after("signin", &[("user", "bob")]), 2);
+        let to_eve = [("user", "bob"), ("target", "eve")];
+        assert_eq!(left_after("admin.user.add", &to_eve), 3, "what was done to others is no beginning");
+        assert_eq!(left_after("admin.user.delete", &to_eve), 4);
+        assert_eq!(left_after("admin.user.delete", &[("user", "ada"), ("target", "bob")]), 0);
+        assert_eq!(left_after("signin", &[("user", "bob")]), 1, "the line that says who was made may be lost");
+        assert_eq!(left_after("cli.user.delete", &[("user", "bob")]), 0);
+        assert_eq!(left_after("signin.failed", &[("user", "bob")]), 1);
+        for event in ["claim", "invite.accept", "cli.user.add"] {
+            assert_eq!(left_after(event, &[("user", "bob")]), 1, "{event}");
+            assert_eq!(left_after("signin", &[("user", "bob")]), 2, "{event}");
+        }
     }
 
     #[test]
