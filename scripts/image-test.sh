@@ -4,6 +4,9 @@
 # and a good one; IMAGE_BINARY is another program than the one in dist/.
 . "$(dirname "$0")/lib.sh"
 packages qemu-system-arm u-boot-qemu mtools fdisk squashfs-tools openssl python3 cpio openssh-server openssh-client iproute2 util-linux
+say "the image's scripts, without a machine"
+packages busybox e2fsprogs
+sh firmware-image/rc_test.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 openssl genpkey -algorithm ed25519 -out "$work/key.pem"

@@ -24,6 +24,14 @@ awk '/^\[/ { part = $0; reason = 0; next } /^$/ { reason = 0; next } /^#/ { reas
      part ~ /Service|Socket|Path/ && !reason { print FILENAME ": no reason above: " $0; bad = 1 } END { exit bad }' \
     systemd/footbridge.service systemd/footbridge.socket systemd/footbridge-update.service systemd/footbridge-update.path systemd/handover.conf || fail "say why"
 
+say "systemd: five tries, then a person"
+# seconds NAME : of a setting of the unit that is written in seconds.
+seconds() { sed -n "s/^$1=\([0-9]*\)s*\$/\1/p" systemd/footbridge.service; }
+interval=$(seconds StartLimitIntervalSec) burst=$(seconds StartLimitBurst) pause=$(seconds RestartSec)
+# A try takes some time of its own; without any of these, systemd's defaults would hold, and those never end.
+[ "${interval:-0}" -gt $((${burst:-5} * ${pause:-60})) ] || fail "$burst tries, $pause s apart, never fall into $interval s: it would be tried forever"
+echo "$burst tries in $interval s, $pause s apart"
+
 say "systemd: no unknown word"
 mkdir -p "$work/root/usr/bin" "$work/verify"
 sed -e 's,^ExecStart=.*,ExecStart=/bin/true,' -e '/^Documentation=/d' systemd/footbridge.service >"$work/verify/footbridge.service"

@@ -215,13 +215,18 @@ fn enclosure(order: &Order) -> Result<Option<Secret>, String> {
 }
 
 fn read_text(file: &Path) -> Result<Secret, String> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     let source: Box<dyn Read> = match file.to_str() {
         Some("-") => Box::new(std::io::stdin()),
         _ => Box::new(std::fs::File::open(file).map_err(|error| format!("{}: {error}", file.display()))?),
     };
-    let most = limits::ADMIN_LETTER_BYTES as u64 / 2;
-    source.take(most).read_to_string(&mut text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let most = limits::ADMIN_LETTER_BYTES / 2;
+    // One more, to see that there is more: half a file must not pass for the whole.
+    source.take(most as u64 + 1).read_to_end(&mut text).map_err(|error| format!("{}: {error}", file.display()))?;
+    if text.len() > most {
+        return Err(format!("{} is larger than {most} bytes; add it in pieces", file.display()));
+    }
+    let text = String::from_utf8(text).map_err(|_| format!("{}: the file is not UTF-8 text", file.display()))?;
     Ok(Secret::from(text))
 }
 

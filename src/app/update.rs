@@ -354,13 +354,25 @@ fn presence(config: &Config) -> Option<Presence> {
 /// systemd does it by itself where it has started the server; elsewhere the server puts the new program in its own place.
 fn restart(config: &Config, server: &Presence) -> Result<(), String> {
     match &server.unit {
-        Some(unit) => systemctl(&["restart", unit]),
+        Some(unit) => restart_unit(unit),
         // The answer may be lost with the process that gives it.
         None => {
             let _ = admin::of_running(config, &Order::Restart);
             Ok(())
         }
     }
+}
+
+/// systemd counts every start in a minute, those by hand too: what was before must not decide how this one ends. One that has failed too
+/// often has taken its socket with it, without which it would be started on another port.
+fn restart_unit(unit: &str) -> Result<(), String> {
+    let socket = unit.strip_suffix(".service").map(|name| format!("{name}.socket"));
+    let _ = systemctl(&["reset-failed", unit]);
+    if let Some(socket) = socket.filter(|socket| systemctl(&["is-failed", "--quiet", socket]).is_ok()) {
+        let _ = systemctl(&["reset-failed", &socket]);
+        let _ = systemctl(&["start", &socket]);
+    }
+    systemctl(&["restart", unit])
 }
 
 fn systemctl(words: &[&str]) -> Result<(), String> {
@@ -408,11 +420,7 @@ fn go_back(
     let mut not = vec![old.instance];
     match (presence(config), process) {
         // Started too often in vain, systemd would not try again unless told so.
-        _ if old.unit.is_some() => {
-            let unit = old.unit.as_deref().unwrap_or_default();
-            let _ = systemctl(&["reset-failed", unit]);
-            systemctl(&["restart", unit])?;
-        }
+        _ if old.unit.is_some() => restart_unit(old.unit.as_deref().unwrap_or_default())?,
         (Some(bad), _) => {
             not.push(bad.instance);
             restart(config, &bad)?;

@@ -9,6 +9,7 @@ use crate::limits;
 use crate::secret::Key32;
 use crate::vault;
 use hmac::Mac;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -135,16 +136,22 @@ impl Book {
     /// audit.log -> audit.log.1 -> … ; the oldest goes. The chain goes on over the files.
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..limits::AUDIT_FILES - 1).rev() {
-            let _ = fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1));
+            // One that stays where it is would be written over by the one before it.
+            renamed(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
         }
-        match fs::rename(&self.path, numbered(&self.path, 1)) {
-            // It was renamed before, and then the new one could not be opened.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => done?,
-        }
+        // It may have been renamed before, and then the new one could not be opened.
+        renamed(&self.path, &numbered(&self.path, 1))?;
         self.file = append_to(&self.path)?;
         self.bytes = 0;
         Ok(())
+    }
+}
+
+/// What is not there needs no other name.
+fn renamed(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -260,12 +267,28 @@ fn is_about(line: &serde_json::Value, user: &str) -> bool {
     line["user"] == user || line["target"] == user
 }
 
-/// The same, about one user only (K6). What is remembered is what the files hold, so old things are forgotten.
+/// Whose account was made by this line, or deleted. An administrator's deed names its target; elsewhere it is the user.
+fn is_done_to(line: &serde_json::Value, user: &str, events: &[&str]) -> bool {
+    let whose = line.get("target").unwrap_or(&line["user"]);
+    whose == user && line["event"].as_str().is_some_and(|event| events.contains(&event))
+}
+
+/// The same, about one user only (K6), and nothing of a deleted one who had the same name. The order of the lines says where that one
+/// ended, not their time: a board's clock may have been wrong. What is remembered is what the files hold, so old things are forgotten.
 pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> {
     // Most lines are somebody else's: they are not parsed to see it.
     let name = quoted(user);
-    let is_theirs =
-        |line: &str| line.contains(&name) && serde_json::from_str(line).is_ok_and(|line| is_about(&line, user));
+    let anothers = Cell::new(false);
+    let is_theirs = |line: &str| {
+        if anothers.get() || !line.contains(&name) {
+            return false;
+        }
+        let Ok(line) = serde_json::from_str(line) else { return false };
+        let deleted = is_done_to(&line, user, &["admin.user.delete", "cli.user.delete"]);
+        let made = is_done_to(&line, user, &["claim", "invite.accept", "admin.user.add", "cli.user.add"]);
+        anothers.set(deleted || made);
+        is_about(&line, user) && !deleted
+    };
     last_lines(path, most, is_theirs)
 }
 
@@ -379,6 +402,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_was_had_before_tells_nothing_of_before() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        let mut left_after = |event: &str, fields: &[(&str, &str)]| {
+            book.note(event, fields, 1);
+            tail_of(&path, "bob", 9).unwrap().len()
+        };
+        assert_eq!(left_after("admin.user.add", &[("user", "ada"), ("target", "bob")]), 1);
+        assert_eq!(left_after("signin", &[("user", "bob")]), 2);
+        let to_eve = [("user", "bob"), ("target", "eve")];
+        assert_eq!(left_after("admin.user.add", &to_eve), 3, "what was done to others is no beginning");
+        assert_eq!(left_after("admin.user.delete", &to_eve), 4);
+        assert_eq!(left_after("admin.user.delete", &[("user", "ada"), ("target", "bob")]), 0);
+        assert_eq!(left_after("signin", &[("user", "bob")]), 1, "the line that says who was made may be lost");
+        assert_eq!(left_after("cli.user.delete", &[("user", "bob")]), 0);
+        assert_eq!(left_after("signin.failed", &[("user", "bob")]), 1);
+        for event in ["claim", "invite.accept", "cli.user.add"] {
+            assert_eq!(left_after(event, &[("user", "bob")]), 1, "{event}");
+            assert_eq!(left_after("signin", &[("user", "bob")]), 2, "{event}");
+        }
+    }
+
+    #[test]
     fn an_administrator_reads_by_user_and_by_event() {
         let (_dir, path, key) = written(1);
         let mut book = Book::open(&path, key).unwrap();
@@ -412,6 +458,27 @@ mod tests {
         fs::rename(&path, numbered(&path, 1)).unwrap();
         book.note("after", &[], 2);
         assert!(!book.in_trouble && verify(&path, &key).unwrap() == Report { lines: 2, broken: vec![] });
+    }
+
+    /// The story: a file that could not be renamed was written over by the next one, and nobody was told.
+    #[test]
+    fn what_cannot_be_renamed_is_not_written_over() {
+        let (_dir, path, key) = written(1);
+        let mut book = Book::open(&path, key).unwrap();
+        let last = numbered(&path, limits::AUDIT_FILES - 1);
+        fs::create_dir_all(last.join("full")).unwrap();
+        let older: Vec<_> = (1..limits::AUDIT_FILES - 1).map(|number| numbered(&path, number)).collect();
+        older.iter().for_each(|file| fs::write(file, file.to_str().unwrap()).unwrap());
+        let newest = fs::read(&path).unwrap();
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        book.note("lost", &[], 2);
+        assert!(book.in_trouble && book.lost == 1);
+        assert!(older.iter().all(|file| fs::read_to_string(file).unwrap() == file.to_str().unwrap()));
+        assert_eq!(fs::read(&path).unwrap(), newest);
+        fs::remove_dir_all(&last).unwrap();
+        book.bytes = limits::AUDIT_FILE_BYTES;
+        book.note("back", &[], 3);
+        assert!(!book.in_trouble && book.lost == 0 && fs::read(numbered(&path, 1)).unwrap() == newest);
     }
 
     #[test]

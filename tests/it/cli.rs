@@ -198,6 +198,26 @@ fn host_keys_are_pinned_for_everybody_with_and_without_a_server() {
     assert!((400..500).contains(&refused), "an administrator's pin is not removed by the page: {refused}");
 }
 
+/// The story: what lay beyond half a mebibyte was dropped, and the answer sounded as if all were pinned.
+#[test]
+fn a_file_of_host_keys_is_taken_as_a_whole_or_not_at_all() {
+    const MOST: usize = 512 * 1024;
+    let (mut box_, _) = claimed();
+    box_.kill();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("known_hosts");
+    let name = path.to_str().unwrap();
+    let mut lines = format!("192.0.2.1 {PIN}\n");
+    lines += &format!("#{}\n", "x".repeat(MOST - lines.len() - 2));
+    // What is too much begins with the first half of a letter.
+    fs::write(&path, lines.clone() + "\u{e4}").unwrap();
+    let said = bad(&box_.command(&["hostkey", "add", name], ""));
+    assert!(said.contains(&format!("{name} is larger than {MOST} bytes; add it in pieces")), "{said}");
+    assert!(!good(box_.command(&["hostkey", "list"], "")).contains("192.0.2.1"));
+    fs::write(&path, &lines).unwrap();
+    assert!(good(box_.command(&["hostkey", "add", name], "")).contains("1 host keys pinned"));
+}
+
 #[test]
 fn sessions_are_listed_and_ended_only_while_a_server_runs() {
     let (mut box_, mut browser) = claimed();

@@ -284,3 +284,24 @@ fn a_forgotten_password() {
     let mut eve = half(&box_, (EVE.0, "a third bridge over a lake"), "full");
     assert_eq!(eve.get("/api/credentials").expect(200)["credentials"], json!([]));
 }
+
+/// The story: names are what the audit knows people by, and a new user read where a deleted one of the same name had been.
+#[test]
+fn a_new_user_reads_nothing_of_a_deleted_one_with_the_same_name() {
+    let (mut box_, mut ada, mut eve) = with_eve();
+    let events = |browser: &mut Browser| {
+        let events = browser.get("/api/activity").expect(200)["events"].as_array().unwrap().clone();
+        events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&mut eve), ["cli.user.add", "signin"]);
+    let path = path_of(&mut ada, "eve");
+    ada.put(&path, json!({"role": "command-only"})).expect(200);
+    ada.delete(&path).expect(204);
+    box_.browser().try_sign_in(EVE.0, EVE.1).refusal(401);
+    box_.add_user(EVE.0, NEW_PASSWORD);
+    let mut new = box_.browser();
+    new.sign_in((EVE.0, NEW_PASSWORD));
+    assert_eq!(events(&mut new), ["cli.user.add", "signin"]);
+    let all = ada.get("/api/audit?last=100&user=eve").expect(200).to_string();
+    assert!(all.contains("admin.user.delete"), "an administrator reads everything: {all}");
+}
