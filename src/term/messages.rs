@@ -9,11 +9,18 @@ use tungstenite::Message;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum FromClient {
-    Resize { cols: u16, rows: u16 },
-    Ack { offset: u64 },
+    Resize {
+        cols: u16,
+        rows: u16,
+    },
+    Ack {
+        offset: u64,
+    },
     Answer(AnswerFields),
     /// What the terminal emulator answers by itself.
-    Report { text: String },
+    Report {
+        text: String,
+    },
     End {},
 }
 
