@@ -15,14 +15,7 @@ use serde_json::{Value, json};
 
 /// B8: some deeds want a proof that is given for them alone. `what` names the deed and whom it is done to.
 pub fn prove(context: &Context, request: &Request<'_>, proof: Option<&Secret>, what: &str) -> Result<(), Problem> {
-    let proof = proof.ok_or_else(|| {
-        Problem::new(
-            403,
-            "proof_needed",
-            "This needs a fresh proof that it is you.",
-            "Give a new one-time code; or your password, if you have no second factor.",
-        )
-    })?;
+    let proof = proof.ok_or_else(Problem::proof_needed)?;
     let (login, who) = (request.login()?, who(request));
     context.auth.step_up(login, proof, what, &who).map_err(wrong_code)?;
     match context.auth.take_step_up(login, what, &who) {

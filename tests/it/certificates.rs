@@ -300,6 +300,7 @@ fn no_later_step_loses_the_certificate() {
     };
     let body = ada.post("/api/password", json!({"current": ADA.1, "new": OTHER_PASSWORD})).expect(200);
     ada.csrf = Some(body["csrf"].as_str().unwrap().into());
+    ada.password = Some(OTHER_PASSWORD.into());
     ada.get("/api/hosts").expect(200);
     assert_eq!(stolen(&ada).get("/api/hosts").refusal(401), "not_signed_in", "after a change of password");
     let (phone, codes) = enrol(&mut ada);

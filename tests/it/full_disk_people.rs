@@ -5,7 +5,7 @@
 use crate::devices::{Device, trusted_by};
 use crate::full_disk_routes::Disk;
 use crate::passkeys::{self, Authenticator, half_named, named, offer};
-use crate::second_factor::{enrol, half, take};
+use crate::second_factor::{begin, enrol, half, take};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::Footbridge;
 use crate::world::ssh_server::{PASSWORD, SshServer};
@@ -49,7 +49,7 @@ fn an_app_is_set_up_replaced_and_given_up_only_where_it_can_be_written_down() {
     box_.add_user(BOB.0, BOB.1);
     box_.add_user(EVE.0, EVE.1);
     let mut bob = half(&box_, BOB, "full");
-    let secret = bob.post("/api/factor/begin", json!({})).expect(200)["secret"].as_str().unwrap().to_owned();
+    let secret = begin(&mut bob, "/api/factor/begin")["secret"].as_str().unwrap().to_owned();
     let phone = crate::second_factor::Phone::scan(&secret);
     let mut eve = half(&box_, EVE, "full");
     let (hers, _) = enrol(&mut eve);
@@ -82,7 +82,7 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
     }
     let mut bob = named(half(&box_, BOB, "full"));
     let mut new = Authenticator::new(&bob);
-    let wish = bob.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(&mut bob, "/api/factor/passkey/create");
     let mut eve = named(half(&box_, EVE, "full"));
     let mut key = Authenticator::new(&eve);
     passkeys::add_first(&mut eve, &mut key);

@@ -3,7 +3,7 @@
 //! The authenticator is written again here, from Web Authentication level 2 and RFC 9052: the program's own code is no witness for
 //! itself. `tests/ui/passkeys.test.mjs` asks a browser's own.
 
-use crate::second_factor::{enrol, half, take};
+use crate::second_factor::{begin, enrol, half, take};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::Footbridge;
 use crate::world::ssh_server::key_text;
@@ -154,7 +154,7 @@ pub fn give_one(browser: &mut Browser) {
 }
 
 pub fn add_first(browser: &mut Browser, key: &mut Authenticator) -> Vec<String> {
-    let wish = browser.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(browser, "/api/factor/passkey/create");
     let reply = browser.post("/api/passkeys", key.make(&wish));
     let body = take(browser, reply, 201, "full");
     body["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().into()).collect()
@@ -361,10 +361,10 @@ fn what_is_no_passkey_is_refused_with_a_reason() {
     for (why, spoil) in spoils {
         let mut bad = Authenticator::new(&ada);
         spoil(&mut bad);
-        let wish = ada.post("/api/factor/passkey/create", json!({})).expect(200);
+        let wish = begin(&mut ada, "/api/factor/passkey/create");
         assert_eq!(ada.post("/api/passkeys", bad.make(&wish)).refusal(422), "invalid", "{why}");
     }
-    let wish = ada.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(&mut ada, "/api/factor/passkey/create");
     let good = key.make(&wish);
     let mut cut = good.clone();
     cut["attestation"] = json!(&good["attestation"].as_str().unwrap()[..40]);

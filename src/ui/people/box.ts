@@ -47,6 +47,9 @@ export interface Certificates {
   certificates: { id: string; label: string; fingerprint: string; created: number; last_used: number | null; current: boolean }[];
 }
 
+/** What a new factor wants of who is signed in: a code of the one there is, or the password where there is none. */
+export type Standing = { code?: string } | { proof?: string };
+
 export interface PasskeyWish {
   challenge: string;
   rp_id: string;
@@ -139,7 +142,7 @@ export interface UpdateState {
 export const box = {
   verify: (code: string): Promise<Step> => api.post('/api/factor/verify', { code }),
   recover: (code: string): Promise<Step> => api.post('/api/factor/recover', { code }),
-  begin: (code?: string): Promise<Enrolment> => api.post('/api/factor/begin', code === undefined ? {} : { code }),
+  begin: (standing: Standing = {}): Promise<Enrolment> => api.post('/api/factor/begin', standing),
   finish: (code: string): Promise<Step & { recovery_codes: string[] }> => api.post('/api/factor/finish', { code }),
   offerPasskeys: (): Promise<Offer> => api.post('/api/factor/passkey/begin', {}),
   verifyPasskey: (answer: PasskeyAnswer): Promise<Step> => api.post('/api/factor/passkey/verify', answer),
@@ -153,7 +156,7 @@ export const box = {
   registerCertificate: (label: string, proof: string, fingerprint?: string): Promise<{ id: string }> => api.post('/api/certificates', { label, proof, fingerprint }),
   demandCertificate: (required: boolean, proof: string): Promise<void> => api.put('/api/certificate/demand', { required, proof }),
   removeCertificate: (id: string): Promise<void> => api.del(`/api/certificates/${id}`),
-  wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
+  wishPasskey: (standing: Standing = {}): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', standing),
   addPasskey: (label: string, made: PasskeyMade): Promise<{ id: string; recovery_codes?: string[] }> => api.post('/api/passkeys', { label, ...made }),
   passkeys: async (): Promise<Passkey[]> => (await api.get<{ passkeys: Passkey[] }>('/api/passkeys')).passkeys,
   removePasskey: (id: string): Promise<void> => api.del(`/api/passkeys/${id}`),
