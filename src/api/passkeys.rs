@@ -2,6 +2,7 @@
 
 use super::factor::{Standing, wrong_code};
 use super::login::{welcome, welcome_body, who};
+use super::users::prove_removal;
 use super::{Answer, Context, Cookie, Problem, Request, check};
 use crate::auth::Refusal;
 use crate::auth::webauthn::{Assertion, Bytes, Place};
@@ -84,6 +85,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 }
 
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    context.auth.remove_passkey(request.login()?, request.id()?)?;
+    let (login, id) = (request.login()?, request.id()?);
+    prove_removal(context, request, "passkey", |user| user.passkeys.iter().any(|one| one.id == id))?;
+    context.auth.remove_passkey(login, id)?;
     Ok(Answer::nothing())
 }

@@ -129,10 +129,32 @@ pub fn unlock(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     Ok(Answer::nothing())
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proof {
     proof: Option<Secret>,
+}
+
+/// The proof of a `DELETE`, which may come without a body.
+pub fn proof_of(request: &Request<'_>) -> Result<Option<Secret>, Problem> {
+    let fields: Proof = if request.body.is_empty() { Proof::default() } else { request.read()? };
+    Ok(fields.proof)
+}
+
+/// B8: what protects an account is removed with a proof only, so that a stolen cookie takes nothing of it away. What is not there, or
+/// another's, spends none.
+pub fn prove_removal(
+    context: &Context,
+    request: &Request<'_>,
+    kind: &str,
+    is_theirs: impl Fn(&User) -> bool,
+) -> Result<(), Problem> {
+    let (proof, id) = (proof_of(request)?, request.id()?);
+    let user = context.store.user(request.login()?.user)?.ok_or_else(Problem::not_signed_in)?;
+    match is_theirs(&user) {
+        true => prove(context, request, proof.as_ref(), &format!("remove {kind} {id}")),
+        false => Err(Problem::not_found()),
+    }
 }
 
 pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

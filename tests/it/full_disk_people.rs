@@ -87,6 +87,7 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
     let mut key = Authenticator::new(&eve);
     passkeys::add_first(&mut eve, &mut key);
     let spare = spare_key(&mut eve, &mut key);
+    let code = passkeys::proof(&mut eve, &mut key);
     let mut half_eve = half_named(&box_, EVE);
     disk.become_read_only();
     for _ in 0..OFTEN {
@@ -96,7 +97,7 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
         refused(eve.post("/api/factor/passkey/prove", key.answer(&question)));
     }
     refused(bob.post("/api/passkeys", new.make(&wish)));
-    refused(eve.delete(&format!("/api/passkeys/{spare}")));
+    refused(eve.remove(&format!("/api/passkeys/{spare}"), code.as_str().unwrap()));
     assert_eq!(half_eve.get("/api/hosts").refusal(403), "second_factor");
     assert_eq!(bob.get("/api/factor").expect(200)["enrolled"], false);
     assert_eq!(eve.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 2);
@@ -106,7 +107,8 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
     let question = offer(&mut eve);
     let reply = passkeys::verify(&mut eve, key.answer(&question));
     take(&mut eve, reply, 200, "full");
-    assert_eq!(eve.delete(&format!("/api/passkeys/{spare}")).status, 204);
+    let code = passkeys::proof(&mut eve, &mut key);
+    eve.remove(&format!("/api/passkeys/{spare}"), code.as_str().unwrap()).expect(204);
     let mut bob = named(half(&box_, BOB, "full"));
     new.origin = bob.origin();
     passkeys::add_first(&mut bob, &mut new);

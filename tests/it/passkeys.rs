@@ -169,7 +169,7 @@ pub fn verify(browser: &mut Browser, answer: Value) -> Reply {
 }
 
 /// Something that stands for a code.
-fn proof(browser: &mut Browser, key: &mut Authenticator) -> Value {
+pub fn proof(browser: &mut Browser, key: &mut Authenticator) -> Value {
     let offer = offer(browser);
     browser.post("/api/factor/passkey/prove", key.answer(&offer)).expect(200)["code"].clone()
 }
@@ -392,7 +392,8 @@ fn passkeys_and_the_app_stand_beside_each_other() {
     let code = proof(&mut ada, &mut key);
     assert_eq!(box_stranger(&box_, &code).refusal(401), "wrong_code", "it belongs to the session that it was given to");
     let id = made["id"].as_str().unwrap();
-    ada.delete(&format!("/api/passkeys/{id}")).expect(204);
+    let code = proof(&mut ada, &mut key);
+    ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).expect(204);
     assert_eq!(browser.post("/api/factor/passkey/begin", json!({})).refusal(409), "conflict");
     let reply = ada.post("/api/factor/disable", json!({"code": phone.code(1)}));
     take(&mut ada, reply, 200, "full");
@@ -406,7 +407,8 @@ fn box_stranger(box_: &Footbridge, code: &Value) -> Reply {
 fn the_last_factor_is_not_removed_by_the_way() {
     let (box_, mut ada, mut key, _) = with_passkey(&[]);
     let id = ada.get("/api/passkeys").expect(200)["passkeys"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ada.delete(&format!("/api/passkeys/{id}")).refusal(409), "conflict");
+    let code = proof(&mut ada, &mut key);
+    assert_eq!(ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).refusal(409), "conflict");
     let code = proof(&mut ada, &mut key);
     let reply = ada.post("/api/factor/disable", json!({"code": code}));
     take(&mut ada, reply, 200, "full");
@@ -424,7 +426,8 @@ fn where_a_factor_is_required_a_passkey_is_one_and_stays() {
     let code = proof(&mut ada, &mut key);
     assert_eq!(ada.post("/api/factor/disable", json!({"code": code})).refusal(409), "conflict");
     let id = ada.get("/api/passkeys").expect(200)["passkeys"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ada.delete(&format!("/api/passkeys/{id}")).refusal(409), "conflict");
+    let code = proof(&mut ada, &mut key);
+    assert_eq!(ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).refusal(409), "conflict");
     half(&box_, ADA, "factor");
 }
 
@@ -498,4 +501,17 @@ fn two_wishes_at_once_take_the_last_place_once() {
     let late = Authenticator::new(&other).make(&wishes[1]);
     assert_eq!(other.post("/api/passkeys", late).refusal(409), "conflict");
     assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn a_passkey_is_removed_only_with_a_proof() {
+    let (_box, mut ada, mut key, _) = with_passkey(&[]);
+    let path = format!("/api/passkeys/{}", add_another(&mut ada, &mut key).expect(201)["id"].as_str().unwrap());
+    assert_eq!(ada.delete(&path).refusal(403), "proof_needed");
+    let first = ada.get("/api/passkeys").expect(200);
+    assert_eq!(first["passkeys"].as_array().unwrap().len(), 2);
+    let code = proof(&mut ada, &mut key);
+    ada.remove(&path, code.as_str().unwrap()).expect(204);
+    assert_eq!(ada.delete(&path).refusal(404), "not_found", "once");
+    assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 1);
 }

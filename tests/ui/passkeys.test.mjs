@@ -171,7 +171,7 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
 
   // The only factor stays; it is turned off with a proof.
   await dialog(again.page).getByRole('button', { name: 'Remove ring' }).click();
-  await dialog(again.page).getByRole('button', { name: 'Delete' }).click();
+  await use(dialog(again.page)).click();
   await again.page.getByText('This is your only second factor').first().waitFor();
   await again.close();
 

@@ -124,6 +124,15 @@ async function disable(): Promise<void> {
   if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable, proofField(await box.factor()))) said(t('people.factor.disabled'));
 }
 
+/** What protects the account goes only with a proof, whoever sits here. False: thought better of it. */
+async function removeProven(key: string, label: string, deed: (proof: string) => Promise<void>): Promise<boolean> {
+  let done = false;
+  await orToast(async () => {
+    done = (await withProof(t(key, { label }), t(`${key}.text`), t('start.delete'), true, deed)) !== null;
+  });
+  return done;
+}
+
 // ---- passkeys ----
 
 function passkeyList(all: Passkey[], name: string, again: () => void): HTMLElement {
@@ -163,10 +172,8 @@ async function addPasskey(name: string): Promise<void> {
   if (codes) await showCodes(codes, name);
 }
 
-async function removePasskey(one: Passkey): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.passkey.remove', { label: one.label }), text: t('people.passkey.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removePasskey(one.id));
-  return true;
+function removePasskey(one: Passkey): Promise<boolean> {
+  return removeProven('people.passkey.remove', one.label, (proof) => box.removePasskey(one.id, proof));
 }
 
 // ---- trusted devices ----
@@ -214,10 +221,8 @@ async function letIn(): Promise<void> {
   if (made) await openDialog({ title: t('people.device.let-in'), body: h('div', {}, h('p', { class: 'dialog-lead' }, t('people.device.let-in.code', { time: timeText(made.done.expires) })), copyBox(t('people.device.code'), made.done.code)), actions: [{ label: t('start.done'), kind: 'primary' }] });
 }
 
-async function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.device.remove', { label: one.label }), text: t('people.device.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removeDevice(one.id));
-  return true;
+function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
+  return removeProven('people.device.remove', one.label, (proof) => box.removeDevice(one.id, proof));
 }
 
 // ---- certificates ----
@@ -269,10 +274,8 @@ function demandCertificate(required: boolean): Promise<unknown> {
   return withProof(t(key), t(`${key}.text`), t('people.device.do'), false, (proof) => box.demandCertificate(required, proof));
 }
 
-async function removeCertificate(one: Certificates['certificates'][number]): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.certificate.remove', { label: one.label }), text: t('people.certificate.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removeCertificate(one.id));
-  return true;
+function removeCertificate(one: Certificates['certificates'][number]): Promise<boolean> {
+  return removeProven('people.certificate.remove', one.label, (proof) => box.removeCertificate(one.id, proof));
 }
 
 // ---- sign-ins and activity ----

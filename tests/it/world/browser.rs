@@ -134,6 +134,11 @@ impl Browser {
         self.request("DELETE", path, None)
     }
 
+    /// Something that is removed with a proof only.
+    pub fn remove(&mut self, path: &str, proof: &str) -> Reply {
+        self.request("DELETE", path, Some(json!({"proof": proof})))
+    }
+
     /// As the page sends it: with Origin and CSRF token wherever something changes.
     pub fn request(&mut self, method: &str, path: &str, body: Option<Value>) -> Reply {
         let mut headers = vec![("Host".to_string(), self.host())];
