@@ -172,9 +172,10 @@ class Footbridge:
         self.stage = body["stage"]
         return body["user"]
 
-    def enrol(self):
-        """Sets up a second factor. Answers its secret, as an authenticator takes it, and the recovery codes; both are shown once."""
-        secret = self.request("POST", "/api/factor/begin", {})["secret"]
+    def enrol(self, password=None):
+        """Sets up a second factor; who is wholly signed in without one gives the password. Answers its secret, as an authenticator
+        takes it, and the recovery codes; both are shown once."""
+        secret = self.request("POST", "/api/factor/begin", {"proof": password} if password else {})["secret"]
         body = self.request("POST", "/api/factor/finish", {"code": one_time_code(secret)})
         self.signed_in(body)
         return secret, body["recovery_codes"]

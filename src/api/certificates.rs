@@ -1,7 +1,7 @@
 //! Certificates of browsers (R2): that of this very connection is registered, and an account may demand one.
 
 use super::login::who;
-use super::users::prove;
+use super::users::{prove, prove_removal};
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::Shown;
 use crate::secret::Secret;
@@ -56,8 +56,9 @@ pub fn demand(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
 }
 
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let login = request.login()?;
-    context.auth.remove_certificate(login, request.id()?)?;
+    let (login, id) = (request.login()?, request.id()?);
+    prove_removal(context, request, "certificate", |user| user.certificates.iter().any(|one| one.id == id))?;
+    context.auth.remove_certificate(login, id)?;
     context.registry.recheck(login.user);
     Ok(Answer::nothing())
 }

@@ -2,7 +2,7 @@
 
 use super::factor::wrong_code;
 use super::login::{welcome, who};
-use super::users::prove;
+use super::users::{prove, prove_removal};
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::NewDevice;
 use crate::auth::logins::Stage;
@@ -100,8 +100,9 @@ pub fn demand(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
 }
 
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let login = request.login()?;
-    context.auth.remove_device(login, request.id()?)?;
+    let (login, id) = (request.login()?, request.id()?);
+    prove_removal(context, request, "device", |user| user.devices.iter().any(|one| one.id == id))?;
+    context.auth.remove_device(login, id)?;
     context.registry.recheck(login.user);
     Ok(Answer::nothing())
 }

@@ -13,10 +13,18 @@ struct Code {
     code: Secret,
 }
 
+/// What a new factor wants of who is signed in: a code of the one there is, or the password where there is none.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MaybeCode {
+pub struct Standing {
     code: Option<Secret>,
+    proof: Option<Secret>,
+}
+
+impl Standing {
+    pub fn given(&self) -> Option<&Secret> {
+        self.code.as_ref().or(self.proof.as_ref())
+    }
 }
 
 /// A wrong code is not a wrong password: who reads this has given that already.
@@ -45,8 +53,8 @@ pub fn get(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 }
 
 pub fn begin(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let fields: MaybeCode = request.read()?;
-    let enrolment = context.auth.enrol_begin(request.any_login()?, fields.code.as_ref(), &who(request));
+    let fields: Standing = request.read()?;
+    let enrolment = context.auth.enrol_begin(request.any_login()?, fields.given(), &who(request));
     let enrolment = enrolment.map_err(wrong_code)?;
     Answer::json(200, &json!({"secret": enrolment.secret.as_str(), "uri": enrolment.uri.as_str()}))
 }

@@ -1,6 +1,6 @@
 //! What a user trusts: host keys seen and accepted, or pinned beforehand (G3).
 
-use super::users::prove;
+use super::users::{proof_of, prove};
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::logins::Login;
 use crate::bridge::trust;
@@ -18,12 +18,6 @@ struct Fields {
     address: Option<String>,
     port: Option<u16>,
     fingerprint: Option<String>,
-    proof: Option<Secret>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Proof {
     proof: Option<Secret>,
 }
 
@@ -96,12 +90,12 @@ fn pinned(
 /// B8: without its old key, a host with a changed one looks like one that nobody has seen.
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let (login, id) = (request.login()?, request.id()?);
-    let fields: Proof = if request.body.is_empty() { Proof::default() } else { request.read()? };
+    let proof = proof_of(request)?;
     let mine = |key: &KnownHostKey| key.id == id && key.user == Some(login.user);
     if !context.store.host_keys(login.user)?.iter().any(mine) {
         return Err(Problem::not_found());
     }
-    prove(context, request, fields.proof.as_ref(), &format!("remove host key {id}"))?;
+    prove(context, request, proof.as_ref(), &format!("remove host key {id}"))?;
     match context.store.delete_host_key(Some(login.user), id)? {
         true => {
             audit::note("hostkey.remove", &[("user", &login.name)]);

@@ -1,11 +1,11 @@
 //! Passkeys: asked for at the second step of a sign-in, and cared for by their owner. Bytes are base64url, as browsers have them.
 
-use super::factor::wrong_code;
+use super::factor::{Standing, wrong_code};
 use super::login::{welcome, welcome_body, who};
+use super::users::prove_removal;
 use super::{Answer, Context, Cookie, Problem, Request, check};
 use crate::auth::Refusal;
 use crate::auth::webauthn::{Assertion, Bytes, Place};
-use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,12 +31,6 @@ fn wrong_passkey(refusal: Refusal) -> Problem {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MaybeCode {
-    code: Option<Secret>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,9 +63,9 @@ pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem>
 }
 
 pub fn wish(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let fields: MaybeCode = request.read()?;
+    let fields: Standing = request.read()?;
     let (login, place) = (request.any_login()?, place(request)?);
-    let wish = context.auth.wish_passkey(login, fields.code.as_ref(), &place, &who(request));
+    let wish = context.auth.wish_passkey(login, fields.given(), &place, &who(request));
     Answer::json(200, &wish.map_err(wrong_code)?)
 }
 
@@ -91,6 +85,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 }
 
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    context.auth.remove_passkey(request.login()?, request.id()?)?;
+    let (login, id) = (request.login()?, request.id()?);
+    prove_removal(context, request, "passkey", |user| user.passkeys.iter().any(|one| one.id == id))?;
+    context.auth.remove_passkey(login, id)?;
     Ok(Answer::nothing())
 }

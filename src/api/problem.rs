@@ -54,6 +54,16 @@ impl Problem {
         Problem::new(403, "second_factor", "Your sign-in is not complete.", "Finish it with your second factor.")
     }
 
+    /// B8: the deed wants a proof that is given for it alone.
+    pub fn proof_needed() -> Problem {
+        Problem::new(
+            403,
+            "proof_needed",
+            "This needs a fresh proof that it is you.",
+            "Give a new one-time code; or your password, if you have no second factor.",
+        )
+    }
+
     pub fn forbidden(message: &str, remedy: &str) -> Problem {
         Problem::new(403, "forbidden", message, remedy)
     }
@@ -140,6 +150,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Failed => Problem::sign_in_failed(),
+            Refusal::ProofNeeded => Problem::proof_needed(),
             Refusal::TooMany(after) => {
                 Problem::too_many("Too many failed tries from your address.", "Wait a minute, then try again.", after)
             }

@@ -15,14 +15,7 @@ use serde_json::{Value, json};
 
 /// B8: some deeds want a proof that is given for them alone. `what` names the deed and whom it is done to.
 pub fn prove(context: &Context, request: &Request<'_>, proof: Option<&Secret>, what: &str) -> Result<(), Problem> {
-    let proof = proof.ok_or_else(|| {
-        Problem::new(
-            403,
-            "proof_needed",
-            "This needs a fresh proof that it is you.",
-            "Give a new one-time code; or your password, if you have no second factor.",
-        )
-    })?;
+    let proof = proof.ok_or_else(Problem::proof_needed)?;
     let (login, who) = (request.login()?, who(request));
     context.auth.step_up(login, proof, what, &who).map_err(wrong_code)?;
     match context.auth.take_step_up(login, what, &who) {
@@ -136,10 +129,32 @@ pub fn unlock(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     Ok(Answer::nothing())
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proof {
     proof: Option<Secret>,
+}
+
+/// The proof of a `DELETE`, which may come without a body.
+pub fn proof_of(request: &Request<'_>) -> Result<Option<Secret>, Problem> {
+    let fields: Proof = if request.body.is_empty() { Proof::default() } else { request.read()? };
+    Ok(fields.proof)
+}
+
+/// B8: what protects an account is removed with a proof only, so that a stolen cookie takes nothing of it away. What is not there, or
+/// another's, spends none.
+pub fn prove_removal(
+    context: &Context,
+    request: &Request<'_>,
+    kind: &str,
+    is_theirs: impl Fn(&User) -> bool,
+) -> Result<(), Problem> {
+    let (proof, id) = (proof_of(request)?, request.id()?);
+    let user = context.store.user(request.login()?.user)?.ok_or_else(Problem::not_signed_in)?;
+    match is_theirs(&user) {
+        true => prove(context, request, proof.as_ref(), &format!("remove {kind} {id}")),
+        false => Err(Problem::not_found()),
+    }
 }
 
 pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

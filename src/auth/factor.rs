@@ -41,17 +41,10 @@ fn about(user: Id) -> About<'static> {
 }
 
 impl Auth {
-    /// A secret to be scanned within five minutes. Who has a factor already proves it with a `code`, unless a recovery code has
-    /// stood for it.
-    pub fn enrol_begin(&self, login: &Login, code: Option<&Secret>, who: &Who<'_>) -> Result<Enrolment, Refusal> {
+    /// A secret to be scanned within five minutes.
+    pub fn enrol_begin(&self, login: &Login, proof: Option<&Secret>, who: &Who<'_>) -> Result<Enrolment, Refusal> {
         let user = self.user(login.user)?;
-        match login.stage() {
-            Stage::Factor | Stage::Device => return Err(Refusal::NotNow(WRONG_STEP)),
-            Stage::Full if user.has_factor() => {
-                self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
-            }
-            Stage::Full | Stage::Enrol | Stage::Recovered => {}
-        }
+        self.prove_standing(login, &user, proof, who)?;
         let secret = totp::fresh_secret();
         let enrolment = Enrolment { secret: totp::as_text(&secret), uri: totp::uri(&secret, &user.name) };
         login.set_pending(secret, who.now.since_boot);
@@ -170,6 +163,25 @@ impl Auth {
         self.store.update_user(user.id, |user| set.give_to(user))?;
         audit::note("recovery.renew", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         Ok(codes)
+    }
+
+    /// Before a new factor is made: a code of the one there is, unless a recovery code has stood for it; the password where there is
+    /// none, so that a stolen cookie makes none of the thief's. Whoever must set one up has given the password just now.
+    pub(super) fn prove_standing(
+        &self,
+        login: &Login,
+        user: &User,
+        proof: Option<&Secret>,
+        who: &Who<'_>,
+    ) -> Result<(), Refusal> {
+        match login.stage() {
+            Stage::Factor | Stage::Device => Err(Refusal::NotNow(WRONG_STEP)),
+            Stage::Full if user.has_factor() => {
+                self.spend_code(login, user, proof.unwrap_or(&Secret::new(Vec::new())), who)
+            }
+            Stage::Full => self.spend_password(user, proof.ok_or(Refusal::ProofNeeded)?, who),
+            Stage::Enrol | Stage::Recovered => Ok(()),
+        }
     }
 
     // ---- step-up ----

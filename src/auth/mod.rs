@@ -120,6 +120,8 @@ pub struct SignedIn {
 pub enum Refusal {
     /// The name, the password or the code is wrong; or the account is locked, disabled or not there.
     Failed,
+    /// It wants a proof that was not given.
+    ProofNeeded,
     /// Too many failures from this address; wait so long.
     TooMany(Duration),
     Busy,

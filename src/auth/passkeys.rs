@@ -111,11 +111,11 @@ impl Auth {
 
     // ---- a new one ----
 
-    /// Who has a factor already proves it with a `code`, as for a new app.
+    /// Wants the same proof as a new app.
     pub fn wish_passkey(
         &self,
         login: &Login,
-        code: Option<&Secret>,
+        proof: Option<&Secret>,
         place: &Place,
         who: &Who<'_>,
     ) -> Result<Wish, Refusal> {
@@ -123,13 +123,7 @@ impl Auth {
         if user.passkeys.len() >= limits::PASSKEYS_PER_USER && login.stage() != Stage::Recovered {
             return Err(Refusal::NotNow(FULL));
         }
-        match login.stage() {
-            Stage::Factor | Stage::Device => return Err(Refusal::NotNow(WRONG_STEP)),
-            Stage::Full if user.has_factor() => {
-                self.spend_code(login, &user, code.unwrap_or(&Secret::new(Vec::new())), who)?
-            }
-            Stage::Full | Stage::Enrol | Stage::Recovered => {}
-        }
+        self.prove_standing(login, &user, proof, who)?;
         let here = self.kept(login, &user)?.into_iter().filter(|(_, inside)| inside.rp_id == place.rp_id);
         Ok(Wish {
             exclude: here.map(|(_, inside)| inside.credential).collect(),

@@ -246,7 +246,7 @@ fn a_resumed_connection_keeps_the_fingerprint_and_loses_it_with_the_certificate(
         assert_eq!(kind, Some(HandshakeKind::Resumed), "{version:?}");
         assert!(!odd_client.asked.load(Ordering::SeqCst), "nothing was signed anew");
         assert_eq!(reply.expect(200)["shown"], mine.fingerprint().as_str());
-        ada.delete(&format!("/api/certificates/{id}")).expect(204);
+        ada.remove(&format!("/api/certificates/{id}"), ADA.1).expect(204);
         let (reply, kind) = get_by(&ada, "/api/hosts", &config).unwrap();
         assert_eq!(kind, Some(HandshakeKind::Resumed), "{version:?}");
         assert_eq!(reply.refusal(401), "not_signed_in", "its sign-ins have ended");
@@ -256,14 +256,14 @@ fn a_resumed_connection_keeps_the_fingerprint_and_loses_it_with_the_certificate(
 #[test]
 fn a_certificate_that_is_removed_ends_its_sign_ins() {
     let (box_, mut ada, first, last) = demanded();
-    assert_eq!(ada.delete(&format!("/api/certificates/{last}")).refusal(409), "conflict", "the last one stays");
+    assert_eq!(ada.remove(&format!("/api/certificates/{last}"), ADA.1).refusal(409), "conflict", "the last one stays");
     let (second, id) = registered_by_hand(&mut ada);
     let (mut there, reply) = sign_in_showing(&box_, Some(&second));
     take(&mut there, reply, 200, "full");
     let host = SshServer::openssh();
     let credential = there.add_password(PASSWORD);
     let mut terminal = there.open_accepting(&host.target(Some(&credential)));
-    ada.delete(&format!("/api/certificates/{id}")).expect(204);
+    ada.remove(&format!("/api/certificates/{id}"), ADA.1).expect(204);
     let code = loop {
         if let Event::Closed(code) = terminal.next() {
             break code;
@@ -300,6 +300,7 @@ fn no_later_step_loses_the_certificate() {
     };
     let body = ada.post("/api/password", json!({"current": ADA.1, "new": OTHER_PASSWORD})).expect(200);
     ada.csrf = Some(body["csrf"].as_str().unwrap().into());
+    ada.password = Some(OTHER_PASSWORD.into());
     ada.get("/api/hosts").expect(200);
     assert_eq!(stolen(&ada).get("/api/hosts").refusal(401), "not_signed_in", "after a change of password");
     let (phone, codes) = enrol(&mut ada);
@@ -446,4 +447,15 @@ fn a_start_without_asking_names_who_is_shut_out() {
     box_.set(("FOOTBRIDGE_CLIENT_CERTIFICATES", "off"));
     box_.start_again();
     assert!(box_.log().contains(told), "{}", box_.log());
+}
+
+#[test]
+fn a_certificate_is_removed_only_with_a_proof() {
+    let (_box, mut ada) = asking();
+    let (_, id) = registered_by_hand(&mut ada);
+    let path = format!("/api/certificates/{id}");
+    assert_eq!(ada.delete(&path).refusal(403), "proof_needed");
+    assert_eq!(ada.remove(&path, "not this one, surely").refusal(401), "wrong_code");
+    assert_eq!(ada.get("/api/certificates").expect(200)["certificates"].as_array().unwrap().len(), 1);
+    ada.remove(&path, ADA.1).expect(204);
 }

@@ -1,6 +1,6 @@
 //! What the box keeps belongs to its owner alone, and whoever copies all of it finds no secret.
 
-use crate::second_factor::{Phone, half, take};
+use crate::second_factor::{Phone, begin, half, take};
 use crate::world::footbridge::{Footbridge, text, write_private};
 use crate::world::ssh_server::{self, SshServer, key_text, secret_pieces};
 use crate::world::{ADA, claimed};
@@ -223,7 +223,7 @@ fn inner_secret(key: &str) -> Vec<u8> {
 fn proofs_are_nowhere_as_they_are() {
     let (mut box_, mut ada) = claimed();
     box_.add_user("eve", "a quiet river under the bridge");
-    let begun = ada.post("/api/factor/begin", json!({})).expect(200);
+    let begun = begin(&mut ada, "/api/factor/begin");
     let secret = begun["secret"].as_str().unwrap().to_owned();
     let phone = Phone::scan(&secret);
     let reply = ada.post("/api/factor/finish", json!({"code": phone.code(-1)}));

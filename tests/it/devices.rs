@@ -280,13 +280,13 @@ fn a_code_from_a_trusted_device_lets_another_in_once() {
     body["code"] = code;
     assert_eq!(third.post("/api/devices", body).refusal(401), "wrong_code", "once");
     assert_eq!(ada.get("/api/devices").expect(200)["devices"].as_array().unwrap().len(), 2);
-    ada.delete(&format!("/api/devices/{}", device.id)).expect(204);
+    ada.remove(&format!("/api/devices/{}", device.id), ADA.1).expect(204);
     assert_eq!(phone.get("/api/hosts").refusal(401), "not_signed_in", "who is removed is out");
     let mut again = box_.browser();
     let reply = device.sign_in(&mut again, ADA.1);
     take(&mut again, reply, 200, "device");
     let last = ada.get("/api/devices").expect(200)["devices"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ada.delete(&format!("/api/devices/{last}")).refusal(409), "conflict", "the last one stays");
+    assert_eq!(ada.remove(&format!("/api/devices/{last}"), ADA.1).refusal(409), "conflict", "the last one stays");
     // Who has lost them all is let in by whoever holds the box.
     assert!(box_.command(&["user", "reset-mfa", ADA.0], "").status.success());
     half(&box_, ADA, "full");
@@ -307,4 +307,14 @@ fn trusting_needs_a_proof_and_the_key_that_it_names() {
     let mut eve = half(&box_, ("eve", "a quiet river under the bridge"), "full");
     assert_eq!(eve.delete(&format!("/api/devices/{}", mine.id)).refusal(404), "not_found");
     assert_eq!(eve.get("/api/devices").expect(200)["devices"], json!([]));
+}
+
+#[test]
+fn a_device_is_removed_only_with_a_proof() {
+    let (_box, mut ada) = claimed();
+    let path = format!("/api/devices/{}", trusted(&mut ada).id);
+    assert_eq!(ada.delete(&path).refusal(403), "proof_needed");
+    assert_eq!(ada.remove(&path, "not this one, surely").refusal(401), "wrong_code");
+    assert_eq!(ada.get("/api/devices").expect(200)["devices"].as_array().unwrap().len(), 1);
+    ada.remove(&path, ADA.1).expect(204);
 }

@@ -5,7 +5,7 @@
 use crate::devices::{Device, trusted_by};
 use crate::full_disk_routes::Disk;
 use crate::passkeys::{self, Authenticator, half_named, named, offer};
-use crate::second_factor::{enrol, half, take};
+use crate::second_factor::{begin, enrol, half, take};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::Footbridge;
 use crate::world::ssh_server::{PASSWORD, SshServer};
@@ -49,7 +49,7 @@ fn an_app_is_set_up_replaced_and_given_up_only_where_it_can_be_written_down() {
     box_.add_user(BOB.0, BOB.1);
     box_.add_user(EVE.0, EVE.1);
     let mut bob = half(&box_, BOB, "full");
-    let secret = bob.post("/api/factor/begin", json!({})).expect(200)["secret"].as_str().unwrap().to_owned();
+    let secret = begin(&mut bob, "/api/factor/begin")["secret"].as_str().unwrap().to_owned();
     let phone = crate::second_factor::Phone::scan(&secret);
     let mut eve = half(&box_, EVE, "full");
     let (hers, _) = enrol(&mut eve);
@@ -82,11 +82,12 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
     }
     let mut bob = named(half(&box_, BOB, "full"));
     let mut new = Authenticator::new(&bob);
-    let wish = bob.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(&mut bob, "/api/factor/passkey/create");
     let mut eve = named(half(&box_, EVE, "full"));
     let mut key = Authenticator::new(&eve);
     passkeys::add_first(&mut eve, &mut key);
     let spare = spare_key(&mut eve, &mut key);
+    let code = passkeys::proof(&mut eve, &mut key);
     let mut half_eve = half_named(&box_, EVE);
     disk.become_read_only();
     for _ in 0..OFTEN {
@@ -96,7 +97,7 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
         refused(eve.post("/api/factor/passkey/prove", key.answer(&question)));
     }
     refused(bob.post("/api/passkeys", new.make(&wish)));
-    refused(eve.delete(&format!("/api/passkeys/{spare}")));
+    refused(eve.remove(&format!("/api/passkeys/{spare}"), code.as_str().unwrap()));
     assert_eq!(half_eve.get("/api/hosts").refusal(403), "second_factor");
     assert_eq!(bob.get("/api/factor").expect(200)["enrolled"], false);
     assert_eq!(eve.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 2);
@@ -106,7 +107,8 @@ fn a_passkey_that_cannot_be_noted_opens_nothing_and_is_not_counted() {
     let question = offer(&mut eve);
     let reply = passkeys::verify(&mut eve, key.answer(&question));
     take(&mut eve, reply, 200, "full");
-    assert_eq!(eve.delete(&format!("/api/passkeys/{spare}")).status, 204);
+    let code = passkeys::proof(&mut eve, &mut key);
+    eve.remove(&format!("/api/passkeys/{spare}"), code.as_str().unwrap()).expect(204);
     let mut bob = named(half(&box_, BOB, "full"));
     new.origin = bob.origin();
     passkeys::add_first(&mut bob, &mut new);

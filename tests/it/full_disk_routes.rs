@@ -206,12 +206,12 @@ impl Scene {
                 ("", json!({"token": self.reset, "password": "seven lanterns by the weir", "discard": true}))
             }
             "POST /api/devices" => ("", device(&mut self.ada)),
-            "DELETE /api/devices/{id}" => ("devices", Value::Null),
+            "DELETE /api/devices/{id}" => ("devices", json!({"proof": proof})),
             "POST /api/device/code" => ("", json!({"proof": proof})),
             "PUT /api/device/demand" => ("", json!({"required": false, "proof": proof})),
             "POST /api/certificates" => ("", json!({"label": "two", "proof": proof, "fingerprint": "0b".repeat(32)})),
             "PUT /api/certificate/demand" => ("", json!({"required": false, "proof": proof})),
-            "DELETE /api/certificates/{id}" => ("certificates", Value::Null),
+            "DELETE /api/certificates/{id}" => ("certificates", json!({"proof": proof})),
             "POST /api/notices/dismiss" => ("", json!({"count": 1})),
             "POST /api/users" => ("", json!({"name": "hal", "role": "user", "password": RIVER})),
             // Both, or neither.

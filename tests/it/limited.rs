@@ -2,7 +2,9 @@
 //!
 //! The routes come from the program's table. That each limit is released again is `auth::limiter`'s test, whose clock can be set.
 
-use crate::second_factor::{enrol, half};
+use crate::devices::trusted_by;
+use crate::passkeys::{Authenticator, half_named};
+use crate::second_factor::enrol;
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge};
 use crate::world::ssh_server::SshServer;
@@ -99,7 +101,9 @@ fn a_guess(route: &Route) -> Value {
         "/api/hostkeys" => {
             json!({"address": "192.0.2.7", "port": 22, "fingerprint": format!("SHA256:{}", "B".repeat(43)), "proof": "000000"})
         }
-        "/api/hostkeys/{id}" => json!({"proof": "000000"}),
+        "/api/hostkeys/{id}" | "/api/passkeys/{id}" | "/api/devices/{id}" | "/api/certificates/{id}" => {
+            json!({"proof": "000000"})
+        }
         "/api/users" => json!({"name": "mal", "role": "administrator", "password": EVE.1, "proof": "000000"}),
         "/api/users/{id}" => json!({"role": "administrator", "proof": "000000"}),
         "/api/users/{id}/reset-factor" => json!({"proof": "000000"}),
@@ -136,10 +140,16 @@ fn failures_at_one_door_close_them_all() {
     let pin = json!({"address": "192.0.2.7", "port": 22, "fingerprint": format!("SHA256:{}", "A".repeat(43))});
     ada.post("/api/hostkeys", pin).expect(201);
     let pinned = ada.get("/api/hostkeys").expect(200)["host_keys"][0]["id"].clone();
-    enrol(&mut ada);
-    let mut owing = half(&box_, ADA, "factor");
     // An address has no passkeys.
-    (ada.name, owing.name) = (Some("localhost".into()), Some("localhost".into()));
+    ada.name = Some("localhost".into());
+    let device = json!(trusted_by(&mut ada, ADA.1).id());
+    let by_hand = json!({"label": "x", "proof": ADA.1, "fingerprint": "0a".repeat(32)});
+    let certificate = ada.post("/api/certificates", by_hand).expect(201)["id"].clone();
+    let (phone, _) = enrol(&mut ada);
+    let wish = ada.post("/api/factor/passkey/create", json!({"code": phone.code(0)})).expect(200);
+    let made = Authenticator::new(&ada).make(&wish);
+    let passkey = ada.post("/api/passkeys", made).expect(201)["id"].clone();
+    let mut owing = half_named(&box_, ADA);
     for _ in 0..Counted::SignIn.limit().most {
         box_.browser().try_sign_in("nobody", "not the password at all").refusal(401);
     }
@@ -148,7 +158,13 @@ fn failures_at_one_door_close_them_all() {
     for route in counted_as(Counted::SignIn).filter(|route| !elsewhere.contains(&route.path)) {
         let owes = ["/api/factor/verify", "/api/factor/recover", "/api/factor/passkey/verify"].contains(&route.path);
         let browser = if owes { &mut owing } else { &mut ada };
-        let id = if route.path.starts_with("/api/hostkeys") { &pinned } else { &eve };
+        let id = match route.path.split('/').nth(2) {
+            Some("hostkeys") => &pinned,
+            Some("passkeys") => &passkey,
+            Some("devices") => &device,
+            Some("certificates") => &certificate,
+            _ => &eve,
+        };
         let path = route.path.replace("{id}", id.as_str().unwrap());
         let reply = browser.request(&format!("{:?}", route.method).to_uppercase(), &path, Some(a_guess(route)));
         must_wait(reply, Counted::SignIn, route);

@@ -3,7 +3,7 @@
 //! The authenticator is written again here, from Web Authentication level 2 and RFC 9052: the program's own code is no witness for
 //! itself. `tests/ui/passkeys.test.mjs` asks a browser's own.
 
-use crate::second_factor::{enrol, half, take};
+use crate::second_factor::{begin, enrol, half, take};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::Footbridge;
 use crate::world::ssh_server::key_text;
@@ -154,7 +154,7 @@ pub fn give_one(browser: &mut Browser) {
 }
 
 pub fn add_first(browser: &mut Browser, key: &mut Authenticator) -> Vec<String> {
-    let wish = browser.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(browser, "/api/factor/passkey/create");
     let reply = browser.post("/api/passkeys", key.make(&wish));
     let body = take(browser, reply, 201, "full");
     body["recovery_codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().into()).collect()
@@ -169,7 +169,7 @@ pub fn verify(browser: &mut Browser, answer: Value) -> Reply {
 }
 
 /// Something that stands for a code.
-fn proof(browser: &mut Browser, key: &mut Authenticator) -> Value {
+pub fn proof(browser: &mut Browser, key: &mut Authenticator) -> Value {
     let offer = offer(browser);
     browser.post("/api/factor/passkey/prove", key.answer(&offer)).expect(200)["code"].clone()
 }
@@ -361,10 +361,10 @@ fn what_is_no_passkey_is_refused_with_a_reason() {
     for (why, spoil) in spoils {
         let mut bad = Authenticator::new(&ada);
         spoil(&mut bad);
-        let wish = ada.post("/api/factor/passkey/create", json!({})).expect(200);
+        let wish = begin(&mut ada, "/api/factor/passkey/create");
         assert_eq!(ada.post("/api/passkeys", bad.make(&wish)).refusal(422), "invalid", "{why}");
     }
-    let wish = ada.post("/api/factor/passkey/create", json!({})).expect(200);
+    let wish = begin(&mut ada, "/api/factor/passkey/create");
     let good = key.make(&wish);
     let mut cut = good.clone();
     cut["attestation"] = json!(&good["attestation"].as_str().unwrap()[..40]);
@@ -392,7 +392,8 @@ fn passkeys_and_the_app_stand_beside_each_other() {
     let code = proof(&mut ada, &mut key);
     assert_eq!(box_stranger(&box_, &code).refusal(401), "wrong_code", "it belongs to the session that it was given to");
     let id = made["id"].as_str().unwrap();
-    ada.delete(&format!("/api/passkeys/{id}")).expect(204);
+    let code = proof(&mut ada, &mut key);
+    ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).expect(204);
     assert_eq!(browser.post("/api/factor/passkey/begin", json!({})).refusal(409), "conflict");
     let reply = ada.post("/api/factor/disable", json!({"code": phone.code(1)}));
     take(&mut ada, reply, 200, "full");
@@ -406,7 +407,8 @@ fn box_stranger(box_: &Footbridge, code: &Value) -> Reply {
 fn the_last_factor_is_not_removed_by_the_way() {
     let (box_, mut ada, mut key, _) = with_passkey(&[]);
     let id = ada.get("/api/passkeys").expect(200)["passkeys"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ada.delete(&format!("/api/passkeys/{id}")).refusal(409), "conflict");
+    let code = proof(&mut ada, &mut key);
+    assert_eq!(ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).refusal(409), "conflict");
     let code = proof(&mut ada, &mut key);
     let reply = ada.post("/api/factor/disable", json!({"code": code}));
     take(&mut ada, reply, 200, "full");
@@ -424,7 +426,8 @@ fn where_a_factor_is_required_a_passkey_is_one_and_stays() {
     let code = proof(&mut ada, &mut key);
     assert_eq!(ada.post("/api/factor/disable", json!({"code": code})).refusal(409), "conflict");
     let id = ada.get("/api/passkeys").expect(200)["passkeys"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(ada.delete(&format!("/api/passkeys/{id}")).refusal(409), "conflict");
+    let code = proof(&mut ada, &mut key);
+    assert_eq!(ada.remove(&format!("/api/passkeys/{id}"), code.as_str().unwrap()).refusal(409), "conflict");
     half(&box_, ADA, "factor");
 }
 
@@ -498,4 +501,17 @@ fn two_wishes_at_once_take_the_last_place_once() {
     let late = Authenticator::new(&other).make(&wishes[1]);
     assert_eq!(other.post("/api/passkeys", late).refusal(409), "conflict");
     assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn a_passkey_is_removed_only_with_a_proof() {
+    let (_box, mut ada, mut key, _) = with_passkey(&[]);
+    let path = format!("/api/passkeys/{}", add_another(&mut ada, &mut key).expect(201)["id"].as_str().unwrap());
+    assert_eq!(ada.delete(&path).refusal(403), "proof_needed");
+    let first = ada.get("/api/passkeys").expect(200);
+    assert_eq!(first["passkeys"].as_array().unwrap().len(), 2);
+    let code = proof(&mut ada, &mut key);
+    ada.remove(&path, code.as_str().unwrap()).expect(204);
+    assert_eq!(ada.delete(&path).refusal(404), "not_found", "once");
+    assert_eq!(ada.get("/api/passkeys").expect(200)["passkeys"].as_array().unwrap().len(), 1);
 }

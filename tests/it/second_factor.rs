@@ -58,9 +58,16 @@ pub fn take(browser: &mut Browser, reply: Reply, status: u16, stage: &str) -> Va
     body
 }
 
+/// The beginning of a first factor: whoever is signed in without one gives their password.
+pub fn begin(browser: &mut Browser, path: &str) -> Value {
+    let state = browser.get("/api/state").expect(200);
+    let body = if state["stage"] == "full" { json!({"proof": browser.password}) } else { json!({}) };
+    browser.post(path, body).expect(200)
+}
+
 /// Sets it up with the code of the step before this one, so that later ones are left. The recovery codes too.
 pub fn enrol(browser: &mut Browser) -> (Phone, Vec<String>) {
-    let begun = browser.post("/api/factor/begin", json!({})).expect(200);
+    let begun = begin(browser, "/api/factor/begin");
     assert!(begun["uri"].as_str().unwrap().starts_with("otpauth://totp/"));
     let phone = Phone::scan(begun["secret"].as_str().unwrap());
     let reply = browser.post("/api/factor/finish", json!({"code": phone.code(-1)}));
@@ -198,4 +205,26 @@ fn its_owner_renews_the_codes_and_takes_it_off() {
     take(&mut ada, reply, 200, "full");
     assert_eq!(ada.get("/api/factor").expect(200)["enrolled"], false);
     half(&box_, ADA, "full");
+}
+
+/// The story: where factors are optional, a stolen cookie of somebody without one set up the thief's, and their own password alone was
+/// no way in any more.
+#[test]
+fn a_first_factor_wants_the_password() {
+    let (box_, mut thief) = claimed_with(&[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    thief.name = Some("localhost".into());
+    for path in ["/api/factor/begin", "/api/factor/passkey/create"] {
+        assert_eq!(thief.post(path, json!({})).refusal(403), "proof_needed", "{path}");
+        assert_eq!(thief.post(path, json!({"code": "123456"})).refusal(401), "wrong_code", "{path}");
+        assert_eq!(thief.post(path, json!({"proof": "not this one, surely"})).refusal(401), "wrong_code", "{path}");
+    }
+    assert_eq!(
+        thief.post("/api/factor/finish", json!({"code": "123456"})).refusal(409),
+        "conflict",
+        "nothing is begun"
+    );
+    half(&box_, ADA, "full");
+    for path in ["/api/factor/begin", "/api/factor/passkey/create"] {
+        thief.post(path, json!({"proof": ADA.1})).expect(200);
+    }
 }

@@ -18,7 +18,7 @@ fn required() -> Box_ {
 }
 
 fn enrol(auth: &Auth, login: &Login, who: &Who<'_>) -> (Phone, Enrolled) {
-    let phone = Phone(totp::from_text(&auth.enrol_begin(login, None, who).unwrap().secret));
+    let phone = Phone(totp::from_text(&auth.enrol_begin(login, Some(&GOOD.into()), who).unwrap().secret));
     let enrolled = auth.enrol_finish(login, &phone.code(who), who).unwrap();
     (phone, enrolled)
 }

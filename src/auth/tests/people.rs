@@ -112,7 +112,7 @@ fn reads_it(auth: &Auth, login: &Login, id: Id) -> bool {
 }
 
 fn enrol(auth: &Auth, login: &Login) -> (Secret, Enrolled) {
-    let secret = totp::from_text(&auth.enrol_begin(login, None, &who()).unwrap().secret);
+    let secret = totp::from_text(&auth.enrol_begin(login, Some(&GOOD.into()), &who()).unwrap().secret);
     let enrolled = auth.enrol_finish(login, &totp::code_at(&secret, who().now.calendar), &who()).unwrap();
     (secret, enrolled)
 }

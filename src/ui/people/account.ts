@@ -13,7 +13,7 @@ import { sent } from '../start/keys';
 import { type AuditEvent, type Certificates, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
 import { deviceName } from './device';
 import { hindrance, makePasskey } from './passkey';
-import { codeField, fetched, isCode, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
+import { codeField, fetched, isCode, ownPassword, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
 import { scan } from './stage';
 
 export async function openAccount(): Promise<void> {
@@ -98,11 +98,16 @@ function atField(error: unknown): never {
   throw error;
 }
 
+function atPassword(error: unknown): never {
+  if (error instanceof ApiError && error.code === 'wrong_code') throw new ApiError(error.status, error.code, t('people.proof.wrong'), '', 'proof');
+  throw error;
+}
+
 async function enrol(name: string, moving: boolean): Promise<void> {
   let enrolment: Enrolment | null = null;
-  const begin = async (code?: string): Promise<void> => void (enrolment = await box.begin(code));
+  const begin = async (code: string): Promise<void> => void (enrolment = await box.begin({ code }));
   if (moving) await withCode(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin, proofField(await box.factor()));
-  else await begin();
+  else enrolment = (await withProof(t('people.enrol.title'), t('people.enrol.proof'), t('people.next'), false, (proof) => box.begin({ proof })))?.done ?? null;
   if (!enrolment) return;
   let codes: string[] = [];
   const finish = async (code: string): Promise<void> => void (codes = (await box.finish(code)).recovery_codes);
@@ -117,6 +122,15 @@ async function renewCodes(name: string): Promise<void> {
 
 async function disable(): Promise<void> {
   if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable, proofField(await box.factor()))) said(t('people.factor.disabled'));
+}
+
+/** What protects the account goes only with a proof, whoever sits here. False: thought better of it. */
+async function removeProven(key: string, label: string, deed: (proof: string) => Promise<void>): Promise<boolean> {
+  let done = false;
+  await orToast(async () => {
+    done = (await withProof(t(key, { label }), t(`${key}.text`), t('start.delete'), true, deed)) !== null;
+  });
+  return done;
 }
 
 // ---- passkeys ----
@@ -141,16 +155,15 @@ function passkeyList(all: Passkey[], name: string, again: () => void): HTMLEleme
 async function addPasskey(name: string): Promise<void> {
   const factor = await box.factor();
   const label = field({ label: t('people.passkey.label'), name: 'label', value: deviceName(navigator.userAgent), required: true, autocomplete: 'off' });
-  const proof = factor.enrolled ? proofField(factor) : null;
-  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('people.passkey.add.text')), label.root, proof?.root ?? null);
+  const proof = factor.enrolled ? proofField(factor) : ownPassword();
+  const given = (): boolean => (factor.enrolled ? isCode(proof.value) : proof.value.trim() !== '');
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('people.passkey.add.text')), label.root, proof.root);
   let codes: string[] | undefined;
   const submit = (): boolean | Promise<boolean> => {
-    if (proof && !isCode(proof.value)) {
-      proof.setError(t('people.code.bad'));
-      return false;
-    }
+    proof.setError(given() ? null : t(factor.enrolled ? 'people.code.bad' : 'start.signin.password.empty'));
+    if (!given()) return false;
     return sent(form, async () => {
-      const made = await makePasskey(await box.wishPasskey(proof?.value).catch(atField));
+      const made = await makePasskey(await box.wishPasskey(factor.enrolled ? { code: proof.value } : { proof: proof.value }).catch(factor.enrolled ? atField : atPassword));
       codes = (await box.addPasskey(label.value.trim(), made)).recovery_codes;
       said(t('people.passkey.added', { label: label.value.trim() }));
     });
@@ -159,10 +172,8 @@ async function addPasskey(name: string): Promise<void> {
   if (codes) await showCodes(codes, name);
 }
 
-async function removePasskey(one: Passkey): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.passkey.remove', { label: one.label }), text: t('people.passkey.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removePasskey(one.id));
-  return true;
+function removePasskey(one: Passkey): Promise<boolean> {
+  return removeProven('people.passkey.remove', one.label, (proof) => box.removePasskey(one.id, proof));
 }
 
 // ---- trusted devices ----
@@ -210,10 +221,8 @@ async function letIn(): Promise<void> {
   if (made) await openDialog({ title: t('people.device.let-in'), body: h('div', {}, h('p', { class: 'dialog-lead' }, t('people.device.let-in.code', { time: timeText(made.done.expires) })), copyBox(t('people.device.code'), made.done.code)), actions: [{ label: t('start.done'), kind: 'primary' }] });
 }
 
-async function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.device.remove', { label: one.label }), text: t('people.device.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removeDevice(one.id));
-  return true;
+function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
+  return removeProven('people.device.remove', one.label, (proof) => box.removeDevice(one.id, proof));
 }
 
 // ---- certificates ----
@@ -265,10 +274,8 @@ function demandCertificate(required: boolean): Promise<unknown> {
   return withProof(t(key), t(`${key}.text`), t('people.device.do'), false, (proof) => box.demandCertificate(required, proof));
 }
 
-async function removeCertificate(one: Certificates['certificates'][number]): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.certificate.remove', { label: one.label }), text: t('people.certificate.remove.text'), action: t('start.delete') }))) return false;
-  await orToast(() => box.removeCertificate(one.id));
-  return true;
+function removeCertificate(one: Certificates['certificates'][number]): Promise<boolean> {
+  return removeProven('people.certificate.remove', one.label, (proof) => box.removeCertificate(one.id, proof));
 }
 
 // ---- sign-ins and activity ----

@@ -47,6 +47,9 @@ export interface Certificates {
   certificates: { id: string; label: string; fingerprint: string; created: number; last_used: number | null; current: boolean }[];
 }
 
+/** What a new factor wants of who is signed in: a code of the one there is, or the password where there is none. */
+export type Standing = { code?: string } | { proof?: string };
+
 export interface PasskeyWish {
   challenge: string;
   rp_id: string;
@@ -139,7 +142,7 @@ export interface UpdateState {
 export const box = {
   verify: (code: string): Promise<Step> => api.post('/api/factor/verify', { code }),
   recover: (code: string): Promise<Step> => api.post('/api/factor/recover', { code }),
-  begin: (code?: string): Promise<Enrolment> => api.post('/api/factor/begin', code === undefined ? {} : { code }),
+  begin: (standing: Standing = {}): Promise<Enrolment> => api.post('/api/factor/begin', standing),
   finish: (code: string): Promise<Step & { recovery_codes: string[] }> => api.post('/api/factor/finish', { code }),
   offerPasskeys: (): Promise<Offer> => api.post('/api/factor/passkey/begin', {}),
   verifyPasskey: (answer: PasskeyAnswer): Promise<Step> => api.post('/api/factor/passkey/verify', answer),
@@ -148,15 +151,15 @@ export const box = {
   trustDevice: (application: object): Promise<{ id: string }> => api.post('/api/devices', application),
   deviceCode: (proof: string): Promise<{ code: string; expires: number }> => api.post('/api/device/code', { proof }),
   demandDevice: (required: boolean, proof: string): Promise<void> => api.put('/api/device/demand', { required, proof }),
-  removeDevice: (id: string): Promise<void> => api.del(`/api/devices/${id}`),
+  removeDevice: (id: string, proof: string): Promise<void> => api.del(`/api/devices/${id}`, { proof }),
   certificates: (): Promise<Certificates> => api.get('/api/certificates'),
   registerCertificate: (label: string, proof: string, fingerprint?: string): Promise<{ id: string }> => api.post('/api/certificates', { label, proof, fingerprint }),
   demandCertificate: (required: boolean, proof: string): Promise<void> => api.put('/api/certificate/demand', { required, proof }),
-  removeCertificate: (id: string): Promise<void> => api.del(`/api/certificates/${id}`),
-  wishPasskey: (code?: string): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', code === undefined ? {} : { code }),
+  removeCertificate: (id: string, proof: string): Promise<void> => api.del(`/api/certificates/${id}`, { proof }),
+  wishPasskey: (standing: Standing = {}): Promise<PasskeyWish> => api.post('/api/factor/passkey/create', standing),
   addPasskey: (label: string, made: PasskeyMade): Promise<{ id: string; recovery_codes?: string[] }> => api.post('/api/passkeys', { label, ...made }),
   passkeys: async (): Promise<Passkey[]> => (await api.get<{ passkeys: Passkey[] }>('/api/passkeys')).passkeys,
-  removePasskey: (id: string): Promise<void> => api.del(`/api/passkeys/${id}`),
+  removePasskey: (id: string, proof: string): Promise<void> => api.del(`/api/passkeys/${id}`, { proof }),
   factor: (): Promise<Factor> => api.get('/api/factor'),
   disable: (code: string): Promise<Step> => api.post('/api/factor/disable', { code }),
   renewCodes: async (code: string): Promise<string[]> => (await api.post<{ recovery_codes: string[] }>('/api/factor/codes', { code })).recovery_codes,

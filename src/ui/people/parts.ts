@@ -52,6 +52,11 @@ export function proofField(factor: Factor): Field {
   };
 }
 
+/** The proof of who has no second factor. */
+export function ownPassword(): Field {
+  return passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
+}
+
 export function recoveryField(): Field {
   const made = field({ label: t('people.recovery.label'), name: 'recovery_code', autocomplete: 'off', required: true, hint: t('people.recovery.hint') });
   made.input.classList.add('code-input');
@@ -141,7 +146,7 @@ export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () =
 export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>, more: HTMLElement | null = null): Promise<{ done: T } | null> {
   const factor = await box.factor();
   const { enrolled } = factor;
-  const proof = enrolled ? proofField(factor) : passwordField({ label: t('people.proof.password'), name: 'proof', autocomplete: 'current-password' });
+  const proof = enrolled ? proofField(factor) : ownPassword();
   const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), more, proof.root);
   let done: { done: T } | null = null;
   const submit = async (): Promise<boolean> => {

@@ -19,6 +19,7 @@ const people: Record<keyof typeof en, string> = {
   'people.recovery.empty': 'Gib einen Wiederherstellungscode ein.',
   'people.recovery.back': 'Doch die App benutzen',
   'people.enrol.title': 'Zweiten Faktor einrichten',
+  'people.enrol.proof': 'Zuerst dein Passwort, damit niemand anders an einem Browser, den du offen gelassen hast, einen einrichtet.',
   'people.enrol.lead.required': 'Diese Box verlangt neben dem Passwort noch etwas: einen Code aus einer App oder einen Passkey.',
   'people.enrol.lead.recovered': 'Dein Wiederherstellungscode war richtig. Richte wieder eine App oder einen Passkey ein, um weiterzumachen.',
   'people.enrol.scan': 'Lies dies mit einer Authenticator-App ein. Das Bild entsteht hier und wird nirgendwohin gesendet.',

@@ -17,6 +17,7 @@ const people = {
   'people.recovery.empty': 'Enter a recovery code.',
   'people.recovery.back': 'Use the app instead',
   'people.enrol.title': 'Set up a second factor',
+  'people.enrol.proof': 'First your password, so that nobody else sets one up at a browser that you left open.',
   'people.enrol.lead.required': 'This box wants something beside your password: a code from an app, or a passkey.',
   'people.enrol.lead.recovered': 'Your recovery code was right. Set up an app or a passkey again to go on.',
   'people.enrol.scan': 'Scan this with an authenticator app. The picture is drawn here and sent nowhere.',

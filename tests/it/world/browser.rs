@@ -17,6 +17,8 @@ pub struct Browser {
     /// `name=value`, as it is sent back.
     pub cookie: Option<String>,
     pub csrf: Option<String>,
+    /// What was last typed into it: the proof of who has no second factor.
+    pub password: Option<String>,
     /// The certificate that it shows to whoever asks. See [`Browser::show`].
     pub identity: Option<Arc<Identity>>,
     connection: Option<Tls>,
@@ -31,6 +33,7 @@ impl Clone for Browser {
             name: self.name.clone(),
             cookie: self.cookie.clone(),
             csrf: self.csrf.clone(),
+            password: self.password.clone(),
             identity: self.identity.clone(),
             connection: None,
         }
@@ -79,7 +82,16 @@ pub struct Target<'a> {
 impl Browser {
     pub fn new(address: SocketAddr, fingerprint: &str) -> Browser {
         let fingerprint = fingerprint.into();
-        Browser { address, fingerprint, name: None, cookie: None, csrf: None, identity: None, connection: None }
+        Browser {
+            address,
+            fingerprint,
+            name: None,
+            cookie: None,
+            csrf: None,
+            password: None,
+            identity: None,
+            connection: None,
+        }
     }
 
     pub fn origin(&self) -> String {
@@ -120,6 +132,11 @@ impl Browser {
 
     pub fn delete(&mut self, path: &str) -> Reply {
         self.request("DELETE", path, None)
+    }
+
+    /// Something that is removed with a proof only.
+    pub fn remove(&mut self, path: &str, proof: &str) -> Reply {
+        self.request("DELETE", path, Some(json!({"proof": proof})))
     }
 
     /// As the page sends it: with Origin and CSRF token wherever something changes.
@@ -198,11 +215,13 @@ impl Browser {
     // ---- what people do ----
 
     pub fn claim(&mut self, code: &str, (name, password): (&str, &str)) {
+        self.password = Some(password.into());
         let body = self.post("/api/claim", json!({"code": code, "name": name, "password": password})).expect(201);
         self.csrf = Some(body["csrf"].as_str().unwrap().into());
     }
 
     pub fn try_sign_in(&mut self, name: &str, password: &str) -> Reply {
+        self.password = Some(password.into());
         self.post("/api/login", json!({"name": name, "password": password}))
     }
 
