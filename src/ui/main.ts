@@ -1,6 +1,7 @@
 // The page: asks the box what it is and who is there, and shows the one screen that follows.
 
 import { ApiError, api } from './base/api';
+import { closeDialogs } from './base/dialog';
 import { signedInOn } from './base/device';
 import { clear, h, icon } from './base/dom';
 import { loadSettings, lookBeforeSignIn } from './base/settings';
@@ -58,7 +59,10 @@ function sayRestarted(): void {
 }
 
 lookBeforeSignIn();
-api.whenSignedOut(() => void boot());
+api.whenSignedOut(() => {
+  closeDialogs();
+  void boot();
+});
 window.addEventListener('hashchange', () => readLink(location.hash) && void boot());
 void boot();
 

@@ -27,6 +27,22 @@ async function prove(page, button, action) {
   await dialog(page).getByRole('button', { name: action, exact: true }).click();
 }
 
+test('a trusted browser is removed with the password, and its sign-in ends', async () => {
+  const { page, close } = await visitor(box);
+  await signIn(page);
+  await menu(page, 'Your account');
+  await prove(page, 'Trust this browser', 'Trust it');
+  await dialog(page).getByRole('button', { name: /no more$/ }).click();
+  await dialog(page).locator('input[autocomplete="current-password"]').fill(ADA.password);
+  await dialog(page).getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.locator('.work').waitFor({ state: 'detached' });
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  await signIn(page);
+  await menu(page, 'Your account');
+  await dialog(page).getByText('None. A trusted browser').waitFor();
+  await close();
+});
+
 test('a trusted browser opens terminals, lets another in, and is not locked out', async () => {
   const { page, context, close } = await visitor(box);
   await signIn(page);

@@ -23,19 +23,30 @@ export interface DialogOptions<V extends string = string> {
 
 let made = 0;
 
+/** What ends each dialog that is open. */
+const opened = new Set<() => void>();
+
+/** Whoever is not signed in any more has nothing to decide here; the sign-in page must not lie under a dialog. */
+export function closeDialogs(): void {
+  for (const close of [...opened].reverse()) close();
+}
+
 export function openDialog<V extends string = string>(options: DialogOptions<V>): Promise<V | null> {
   const before = document.activeElement;
   return new Promise((resolve) => {
     const close = (value: V | null): void => {
+      opened.delete(giveUp);
       dialog.close();
       dialog.remove();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
       resolve(value);
     };
+    const giveUp = (): void => close(null);
     const buttons = options.actions.map((action) => actionButton(action, close));
     const dialog = build(options, buttons, close);
     document.body.append(dialog);
     dialog.showModal();
+    opened.add(giveUp);
     firstFocus(dialog, options, buttons);
   });
 }
