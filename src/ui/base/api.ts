@@ -1,6 +1,6 @@
 // Every request of the page: JSON both ways, the CSRF token, and errors a person can read (docs/API.md, Conventions).
 
-import { said, t } from './text';
+import { localized, t } from './text';
 
 export class ApiError extends Error {
   constructor(
@@ -91,7 +91,7 @@ async function readJson(answer: Response): Promise<Record<string, unknown>> {
 function refused(answer: Response, value: Record<string, unknown>): ApiError {
   const text = (key: string): string => (typeof value[key] === 'string' ? value[key] : '');
   const wait = Number(answer.headers.get('Retry-After') ?? Number.NaN);
-  const error = new ApiError(answer.status, text('error'), said(text('message')), said(text('remedy')), text('field') || undefined, Number.isFinite(wait) ? wait : undefined);
+  const error = new ApiError(answer.status, text('error'), localized(text('message')), localized(text('remedy')), text('field') || undefined, Number.isFinite(wait) ? wait : undefined);
   if (error.code === 'not_signed_in') api.onSignedOut();
   return error;
 }

@@ -9,7 +9,7 @@ import startDe from '../text/start.de';
 import startEn from '../text/start.en';
 import workDe from '../text/work.de';
 import workEn from '../text/work.en';
-import { translated } from './said';
+import { translated } from './translate';
 
 const catalogues: Record<string, Record<string, string>> = {
   en: { ...baseEn, ...peopleEn, ...startEn, ...workEn },
@@ -31,6 +31,6 @@ export function t(key: string, params: Record<string, string | number> = {}): st
 }
 
 /** A sentence of the box, which speaks English, in the language of the person. */
-export function said(sentence: string): string {
+export function localized(sentence: string): string {
   return language === 'de' ? translated(sentence, boxDe) : sentence;
 }

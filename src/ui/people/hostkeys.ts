@@ -5,7 +5,7 @@ import { announce, toast } from '../base/announce';
 import { openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { field } from '../base/forms';
-import { said, t } from '../base/text';
+import { localized, t } from '../base/text';
 import type { HostKey } from '../base/types';
 import { agoText, countText, failingCard, iconButton, orToast, skeleton, skippedList, textDrop } from '../start/common';
 import { areaField, sent } from '../start/keys';
@@ -135,7 +135,7 @@ async function send(text: string): Promise<Added | null> {
       return at === 0 ? null : all;
     }
     all.added += told.added;
-    all.skipped.push(...told.skipped.map((one) => ({ line: one.line + piece.before, why: said(one.why) })));
+    all.skipped.push(...told.skipped.map((one) => ({ line: one.line + piece.before, why: localized(one.why) })));
     if (parts.length > 1) announce(t('start.progress', { done: at + 1, all: parts.length }));
   }
   return all;
@@ -148,7 +148,7 @@ async function report(told: Added): Promise<void> {
     'div',
     {},
     h('p', { class: 'dialog-lead' }, countText('start.hostkeys.taken', told.added), ' ', countText('start.hostkeys.left', told.skipped.length)),
-    skippedList(told.skipped.map((one) => ({ line: one.line, text: '', why: said(one.why) }))),
+    skippedList(told.skipped.map((one) => ({ line: one.line, text: '', why: localized(one.why) }))),
   );
   await openDialog({ title: t('start.hostkeys.paste.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done' }] });
 }

@@ -5,7 +5,7 @@ import { ApiError, api } from '../base/api';
 import { openDialog } from '../base/dialog';
 import { h } from '../base/dom';
 import { type Field, field, showProblem } from '../base/forms';
-import { said, t } from '../base/text';
+import { localized, t } from '../base/text';
 import { orToast } from '../start/common';
 import { type Ending, type UpdateState, box } from './box';
 import { timeText, withProof } from './parts';
@@ -37,7 +37,7 @@ async function choose(state: UpdateState): Promise<Chosen | null> {
   const lead = h('p', { class: 'dialog-lead' }, t('people.update.lead', { version: state.version }));
   const last = state.last ? endingPart(state.last) : null;
   if (state.closed !== null) {
-    const body = h('div', { class: 'form' }, lead, last, h('p', { class: 'banner', role: 'status' }, t('people.update.closed'), ' ', said(state.closed)));
+    const body = h('div', { class: 'form' }, lead, last, h('p', { class: 'banner', role: 'status' }, t('people.update.closed'), ' ', localized(state.closed)));
     await openDialog({ title: t('people.update.title'), body, actions: [{ label: t('start.close') }] });
     return null;
   }
@@ -65,7 +65,7 @@ function fileField(label: string, name: string, hint: string): Field {
 
 function endingPart(last: Ending): HTMLElement {
   const when = t(last.installed ? 'people.update.last' : 'people.update.last.failed', { time: timeText(last.at) });
-  return h('div', { class: 'update-last' }, h('p', {}, h('strong', {}, when)), h('p', { class: 'hint' }, said(last.told)));
+  return h('div', { class: 'update-last' }, h('p', {}, h('strong', {}, when)), h('p', { class: 'hint' }, localized(last.told)));
 }
 
 function base64(bytes: Uint8Array): string {
@@ -125,7 +125,7 @@ async function ending(boot: string, before: UpdateState): Promise<string> {
     try {
       if ((await api.get<{ boot: string }>('/api/state')).boot !== boot) return t('people.update.anew');
       const { last } = await box.updateState();
-      if (last && last.at !== before.last?.at) return said(last.told);
+      if (last && last.at !== before.last?.at) return localized(last.told);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }

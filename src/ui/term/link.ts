@@ -3,7 +3,7 @@
 
 import { ApiError, api, here } from '../base/api';
 import { attachWord } from '../base/device';
-import { said, t } from '../base/text';
+import { localized, t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
 
@@ -314,5 +314,5 @@ function keyLost(): ApiError {
 }
 
 function inWords(ended: Ended): Ended {
-  return { ...ended, message: said(ended.message), remedy: said(ended.remedy) };
+  return { ...ended, message: localized(ended.message), remedy: localized(ended.remedy) };
 }

@@ -11,7 +11,7 @@ import { startWord } from '../base/device';
 import { openDialog } from '../base/dialog';
 import { clear, h } from '../base/dom';
 import { type Settings, onSettings, settings } from '../base/settings';
-import { said, t } from '../base/text';
+import { localized, t } from '../base/text';
 import type { Session } from '../base/types';
 import { FindBar } from './find';
 import { type Ended, type HostKeyQuestion, Link, type Question } from './link';
@@ -263,7 +263,7 @@ export class Pane {
       this.become('live');
       this.sendSize();
     } else if (state === 'connecting') {
-      this.become('connecting', detail === '' ? t('term.starting', { host: this.goal.title }) : said(detail));
+      this.become('connecting', detail === '' ? t('term.starting', { host: this.goal.title }) : localized(detail));
     } else if (state === 'asking') {
       this.become('asking');
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { translated } from '../base/said';
+import { translated } from '../base/translate';
 import box from './box.de';
 
 /** Where what the box says to a person is written. `npm test` runs beside the page. */
