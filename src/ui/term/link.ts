@@ -57,6 +57,8 @@ export interface LinkEvents {
   lost(bytes: number, restore: string): void;
   ended(ended: Ended): void;
   /** The socket is gone; the terminal goes on, and the link tries again in `inMs`. */
+  /** More was typed without a connection than is kept. */
+  spilled(): void;
   away(inMs: number, why: ApiError | null): void;
   /** The box does not know the session any more: it was restarted, or the session was forgotten. */
   gone(): void;
@@ -287,7 +289,10 @@ export class Link {
 
   private hold(bytes: Uint8Array): boolean {
     const waiting = this.held.reduce((sum, one) => sum + one.length, 0);
-    this.spilled ||= waiting + bytes.length > HELD_BYTES;
+    if (!this.spilled && waiting + bytes.length > HELD_BYTES) {
+      this.spilled = true;
+      this.events.spilled();
+    }
     if (!this.spilled) this.held.push(bytes);
     return !this.spilled;
   }

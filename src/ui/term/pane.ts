@@ -236,6 +236,7 @@ export class Pane {
       size: (cols, rows) => this.follow(cols, rows),
       lost: (bytes, restore) => this.missed(bytes, restore),
       ended: (ended) => this.finish(ended),
+      spilled: () => toast(t('term.away.full'), 'danger'),
       away: (inMs, why) => this.away(inMs, why),
       gone: () => this.finish({ reason: 'gone', status: null, signal: null, message: t('term.gone'), remedy: t('term.gone.remedy') }),
     });
@@ -476,17 +477,17 @@ export class Pane {
     this.owner.typed(this, ours);
   }
 
-  /** Straight to the host, as if it were typed here. */
-  type(bytes: Uint8Array): void {
+  /** Straight to the host, as if it were typed here. False: it does not get there. */
+  type(bytes: Uint8Array): boolean {
     if (this.pasting) {
       // Ctrl+C: a host that does not read the paste may read that.
       if (bytes.length === 1 && bytes[0] === 3) this.pasting.stop();
       this.pasting.after.push(bytes);
-      return;
+      return true;
     }
     if (this.follows) this.fit();
     this.pace.typed();
-    if (this.link?.send(bytes) === false) toast(t('term.away.full'), 'danger');
+    return this.link?.send(bytes) ?? false;
   }
 
   /** A named key or text, with the sticky modifiers. */
@@ -549,8 +550,7 @@ export class Pane {
     this.focus();
     this.owner.typed(this, bytes);
     if (bytes.length >= PROGRESS_BYTES && this.link?.isOpen && !this.pasting) return this.pasteLong(bytes, bracketed);
-    this.type(bytes);
-    return true;
+    return this.type(bytes);
   }
 
   private async pasteLong(bytes: Uint8Array, bracketed: boolean): Promise<boolean> {
