@@ -9,7 +9,8 @@ import box from './box.de';
 const SOURCE = join(process.cwd(), '..');
 const SPEAKS = ['api', 'auth', 'bridge', 'ssh', 'store/mod.rs', 'web/guard.rs', 'web/mod.rs'];
 /** Sentences stand in these too, among others that only the command line or the log shows. */
-const SPEAKS_TOO = ['app/update.rs', '../firmware-image/rootfs/etc/rc'];
+const RC = '../firmware-image/rootfs/etc/rc';
+const SPEAKS_TOO = ['app/update.rs', RC];
 
 /** What only another program than the page can be told, and a part that is not shown. */
 const FOR_PROGRAMS = [
@@ -46,6 +47,13 @@ test('every step of a beginning terminal is there in German', () => {
   assert.deepEqual(steps.filter((step) => !Object.hasOwn(box, step)), []);
 });
 
+test('how an update of the image ended is there in German', () => {
+  const told = ['update', 'watch'].map((name) => join(SOURCE, RC, name)).flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/(?:refuse|refuse_written|rest=) ?"([^"]*)"|"(refused - [^"]*)"/g)].map((found) => filled(found[1] ?? found[2]!)));
+  const endings = told.filter((one) => one !== '{}');
+  assert.ok(endings.length >= 12, endings.join());
+  assert.deepEqual(endings.filter((one) => !Object.hasOwn(box, one)), []);
+});
+
 test('nothing is there that the box does not say', () => {
   const told = [...SPEAKS, ...SPEAKS_TOO].flatMap(literals);
   const unsaid = [...Object.keys(box), ...FOR_PROGRAMS].filter((key) => !told.some((one) => one === key || worded(one) === key || instance(key, one) || instance(key, worded(one))));
@@ -76,10 +84,15 @@ function sentences(): string[] {
 function literals(place: string): string[] {
   return files(join(SOURCE, place)).flatMap((file) => {
     const text = readFileSync(file, 'utf8');
-    if (!file.endsWith('.rs')) return [...text.matchAll(/"([^"\n]*)"/g)].map((found) => found[1]!.replace(/\$\w+|\$\{[^}]*\}+/g, '{}'));
+    if (!file.endsWith('.rs')) return [...text.matchAll(/"([^"\n]*)"/g)].map((found) => filled(found[1]!));
     const told = text.split('#[cfg(test)]\nmod tests {')[0]!.replace(/^\s*\/\/.*$/gm, '').replace(/\\\n\s*/g, '');
     return [...told.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((found) => found[1]!.replace(/\\(["\\])/g, '$1').replace(/\{\w*(:\?)?\}/g, '{}'));
   });
+}
+
+/** A shell's text, `{}` for whatever is put in. */
+function filled(text: string): string {
+  return text.replace(/^refused - /, '').replace(/\$\w+|\$\{[^}]*\}/g, '{}');
 }
 
 function files(place: string): string[] {
@@ -93,8 +106,7 @@ function files(place: string): string[] {
 
 /** Is the key what the source's text becomes when something is put in? */
 function instance(key: string, source: string): boolean {
-  if (!source.includes('{}') || source.replaceAll('{}', '').length < 12) return false;
-  return new RegExp(`^${source.split('{}').map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('.+')}$`, 's').test(key);
+  return source.includes('{}') && source.replaceAll('{}', '').length >= 12 && translated(key, { [source]: '' }) === '';
 }
 
 /** As `sentence` in src/api/update.rs. */
