@@ -175,15 +175,8 @@ impl Auth {
         host: &str,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let user = self.user(login.user)?;
-        if !user.device_required {
-            return Ok(());
-        }
         let proof = proof.filter(|proof| login.device() == Some(proof.id));
-        match proof.and_then(|proof| self.proven(&user, "start", proof, host, now)) {
-            Some(_) => Ok(()),
-            None => Err(self.refuse_device(login, now)),
-        }
+        self.demand(login, now, |user| proof.and_then(|proof| self.proven(user, "start", proof, host, now)).is_some())
     }
 
     /// At the upgrade, where the account demands it: the ticket is the challenge, the device that signed in signs it.
@@ -195,24 +188,25 @@ impl Auth {
         host: &str,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let user = self.user(login.user)?;
-        if !user.device_required {
-            return Ok(());
-        }
-        let device = login.device().and_then(|id| user.devices.iter().find(|device| device.id == id));
         let signature = signature.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).map(Bytes);
-        match device.zip(signature) {
-            Some((device, signature)) if signs(&key_of(device), "attach", host, ticket, &signature) => Ok(()),
-            _ => Err(self.refuse_device(login, now)),
-        }
+        self.demand(login, now, |user| {
+            let device = login.device().and_then(|id| user.devices.iter().find(|device| device.id == id));
+            device
+                .zip(signature)
+                .is_some_and(|(device, signed)| signs(&key_of(device), "attach", host, ticket, &signed))
+        })
     }
 
-    /// Whoever has the cookie may ask as often as terminals may be opened.
-    fn refuse_device(&self, login: &Login, now: Instant) -> Refusal {
+    fn demand(&self, login: &Login, now: Instant, has_spoken: impl FnOnce(&User) -> bool) -> Result<(), Refusal> {
+        let user = self.user(login.user)?;
+        if !user.device_required || has_spoken(&user) {
+            return Ok(());
+        }
+        // Whoever has the cookie may ask as often as terminals may be opened.
         if self.table.is_news(Counted::Upgrade, Key::User(login.user), now) {
             audit::note("device.refused", &[("user", &login.name), ("peer", &login.peer.to_string())]);
         }
-        Refusal::Failed
+        Err(Refusal::Failed)
     }
 
     // ---- the owner's care ----
