@@ -1,5 +1,5 @@
-# Builds them if there are none. The unit's strictness, the structure of every package, the same bytes twice, the arm programs under qemu, and the Debian package and the
-# archive used in a booted Debian.
+# Builds the packages if there are none. The unit's strictness, the structure of every package, the same bytes twice, the arm programs under
+# qemu, and the Debian package and the archive used in a booted Debian.
 . "$(dirname "$0")/lib.sh"
 packages python3 busybox
 out=${DIST_OUT:-$root/dist}

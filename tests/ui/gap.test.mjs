@@ -1,28 +1,15 @@
 // More was printed while nobody looked than the box keeps: the page says how much is gone, and full-screen programs are drawn anew.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { guest, openHost, readyHost } from './hands.mjs';
-import { claimed, closeBrowser, footbridge, network, screen, seen, signIn, sshd, type, until, visitor } from './world.mjs';
+import { test } from 'node:test';
+import { boxAndHost, guest, openHost } from './hands.mjs';
+import { network, screen, seen, signIn, type, until, visitor } from './world.mjs';
 
-let box;
-let server;
-
-before(async () => {
-  [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_RING_KIB: '32' }), sshd()]);
-  await claimed(box);
-  const { page, close } = await guest(box);
-  await readyHost(page, server);
-  await close();
-});
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+const there = boxAndHost({ FOOTBRIDGE_RING_KIB: '32' });
 
 for (const [name, program, shown] of [['vim', 'vim.tiny -u NONE /tmp/gap-$$ || vi /tmp/gap-$$', /^poem line 1$/m], ['less', 'less -P gap-prompt /tmp/gap-$$', /^poem line 1$/m]]) {
   test(`${name} looks right after a gap`, async () => {
-    const net = await network(box);
+    const net = await network(there.box);
     const { page, close } = await visitor({ url: net.url });
     await signIn(page);
     await openHost(page, 'bench');
@@ -31,7 +18,7 @@ for (const [name, program, shown] of [['vim', 'vim.tiny -u NONE /tmp/gap-$$ || v
     net.down();
     await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
     // The box is asked directly: the program has begun when output stopped growing.
-    const other = await guest(box);
+    const other = await guest(there.box);
     const offset = () => other.page.evaluate(async () => (await (await fetch('/api/sessions')).json()).sessions.find(({ state }) => state === 'live')?.end_offset ?? 0);
     await until(async () => (await offset()) > 1_200_000, 'the host prints on while nobody looks');
     let last = 0;
@@ -89,13 +76,13 @@ async function clickWord(page, word) {
 }
 
 test('htop left running: after the gap it looks right, and still has the mouse', async () => {
-  const net = await network(box);
+  const net = await network(there.box);
   const { page, close } = await visitor({ url: net.url });
   await signIn(page);
   await openHost(page, 'bench');
   await type(page, 'htop -d 1\n');
   await seen(page, /F10Quit/);
-  const other = await guest(box);
+  const other = await guest(there.box);
   net.down();
   await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
   await ringRolls(other.page);
@@ -119,7 +106,7 @@ test('htop left running: after the gap it looks right, and still has the mouse',
 });
 
 test('tmux left running: a page that comes late sees it whole, with mouse and paste as tmux wants them', async () => {
-  const { page, close } = await guest(box);
+  const { page, close } = await guest(there.box);
   await openHost(page, 'bench');
   await type(page, 'export T="tmux -L gap-$$ -f /dev/null"; $T new-session -d -n first; $T set -g mouse on; $T new-window -n second; $T attach\n');
   await seen(page, /0:first- 1:second\*/);

@@ -1,7 +1,8 @@
 // What several of the tests do with the page besides opening terminals.
 
 import assert from 'node:assert/strict';
-import { ACCOUNT, axeSource, signIn, visitor } from './world.mjs';
+import { after, before } from 'node:test';
+import { ACCOUNT, axeSource, claimed, closeBrowser, footbridge, signIn, sshd, visitor } from './world.mjs';
 
 /** Somebody signed in. */
 export async function guest(box, options = {}) {
@@ -27,6 +28,23 @@ export async function readyHost(page, server, more = {}) {
   const credential = stored ?? (await ask(page, 'POST', '/api/credentials', { label: 'test password', kind: 'password', password: ACCOUNT.password }));
   await ask(page, 'POST', '/api/hostkeys', { address: '127.0.0.1', port: server.port, fingerprint: server.fingerprint });
   return ask(page, 'POST', '/api/hosts', { label: 'bench', address: '127.0.0.1', port: server.port, user: ACCOUNT.user, credential_id: credential.id, ...more });
+}
+
+/** For a file of tests: a claimed box, and a host that asks nothing more. What is there is there once the tests run. */
+export function boxAndHost(settings) {
+  const there = {};
+  before(async () => {
+    [there.box, there.server] = await Promise.all([footbridge(settings), sshd()]);
+    await claimed(there.box);
+    const { page, close } = await guest(there.box);
+    await readyHost(page, there.server);
+    await close();
+  });
+  after(async () => {
+    await closeBrowser();
+    await Promise.all([there.box.close(), there.server.close()]);
+  });
+  return there;
 }
 
 /** By the search on the start page. */

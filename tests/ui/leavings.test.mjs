@@ -1,27 +1,14 @@
 // What ends, breaks off or is given up leaves nothing behind: no modes of a dead program, no half paste, no terminal that nobody asked for.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { claimed, closeBrowser, command, footbridge, network, PHONE, screen, seen, signIn, sshd, type, until, visitor } from './world.mjs';
-import { dialog, guest, openHost, readyHost } from './hands.mjs';
+import { test } from 'node:test';
+import { PHONE, command, network, screen, seen, signIn, type, until, visitor } from './world.mjs';
+import { boxAndHost, dialog, openHost } from './hands.mjs';
 
-let box;
-let server;
-
-before(async () => {
-  [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_TERMINALS_PER_USER: '20' }), sshd()]);
-  await claimed(box);
-  const { page, close } = await guest(box);
-  await readyHost(page, server);
-  await close();
-});
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+const there = boxAndHost({ FOOTBRIDGE_TERMINALS_PER_USER: '20' });
 
 /** Somebody at a terminal of the host. */
-async function atTheHost(options = {}, through = box) {
+async function atTheHost(options = {}, through = there.box) {
   const visit = await visitor({ url: through.url }, options);
   await signIn(visit.page);
   // Terminals of the test before may come back.
@@ -82,7 +69,7 @@ test('a paste that is given up ends for the host too, and what is typed comes af
 });
 
 test('more than can be kept while there is no connection is refused in words, and so is what depends on it', async () => {
-  const net = await network(box);
+  const net = await network(there.box);
   const { page, close } = await atTheHost({}, net);
   net.down();
   await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
