@@ -85,6 +85,26 @@ test('more than can be kept while there is no connection is refused in words, an
   net.close();
 });
 
+test('a composed line that cannot be kept without a connection stays where it is, and is refused once', async () => {
+  const net = await network(there.box);
+  const { page, close } = await atTheHost({ viewport: PHONE, hasTouch: true, isMobile: true }, net);
+  await page.locator('.touch-bar').getByRole('button', { name: 'Compose a line' }).tap();
+  const line = page.locator('.compose textarea');
+  await line.fill('y'.repeat(70_000));
+  net.down();
+  await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
+  await page.locator('.compose .button').tap();
+  await page.locator('.paste-preview').waitFor();
+  await dialog(page).locator('.button.primary').tap();
+  await page.locator('.toast', { hasText: 'This was not sent' }).waitFor();
+  assert.equal((await line.inputValue()).length, 70_000);
+  await page.locator('.touch-bar').getByRole('button', { name: 'Tab', exact: true }).tap();
+  await page.locator('.touch-bar').getByRole('button', { name: 'Tab', exact: true }).tap();
+  assert.equal(await page.locator('.toast', { hasText: 'This was not sent' }).count(), 1);
+  await close();
+  net.close();
+});
+
 test('a pane that is closed before the box has answered leaves no terminal', async () => {
   const { page, close } = await atTheHost();
   const live = () => page.evaluate(async () => (await (await fetch('/api/sessions')).json()).sessions.filter(({ state }) => state !== 'ended').length);
@@ -112,6 +132,7 @@ test('a terminal that does not end when it is told to is not taken for one that 
   await page.route('**/api/sessions/*', (route) => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
   const panes = await page.locator('.group .pane').count();
   await page.keyboard.press('Control+Shift+X');
+  assert.equal(await dialog(page).getAttribute('role'), 'alertdialog', 'read at once, and at a phone\'s foot');
   await dialog(page).getByRole('button', { name: 'End it' }).click();
   await dialog(page).getByText('cannot be reached').waitFor();
   assert.equal(await page.locator('.group .pane').count(), panes);

@@ -242,7 +242,7 @@ export class Work implements PaneOwner {
       else if (failed.length > 0) throw failed[0];
       return failed.length === 0;
     };
-    const answer = await openDialog({ title: t('close.title'), body, actions: [{ label: t('base.cancel') }, { label: t('close.keep'), value: 'keep' }, { label: t('close.end'), kind: 'primary', value: 'end', submit: end }] });
+    const answer = await openDialog({ title: t('close.title'), body, alert: true, actions: [{ label: t('base.cancel') }, { label: t('close.keep'), value: 'keep' }, { label: t('close.end'), kind: 'primary', value: 'end', submit: end }] });
     return answer !== null;
   }
 
