@@ -39,6 +39,7 @@ pub struct Config {
     pub login_network: Binding,
     pub login_hours: u64,
     pub login_idle_minutes: u64,
+    pub login_hash_ms: u64,
     pub login_failures: u32,
     pub connects_per_minute: u32,
     pub lockout_failures: u32,
@@ -140,6 +141,12 @@ pub const KEYS: &[Key] = &[
     ),
     key!(login_hours, "Hours after which a sign-in ends.", number(1..=720), show_text),
     key!(login_idle_minutes, "Minutes without use after which a sign-in ends.", number(1..=10_000), show_text),
+    key!(
+        login_hash_ms,
+        "Milliseconds that checking a password should take on this machine, measured once: Argon2id, 19 MiB, at least 2 passes. 0: just these.",
+        number(0..=2000),
+        show_text
+    ),
     key!(login_failures, "Failed sign-ins per address and minute before it must wait.", number(1..=1000), show_text),
     key!(connects_per_minute, "Terminals that a user may open in a minute.", number(1..=100_000), show_text),
     key!(lockout_failures, "Failed sign-ins in a row that lock an account. 0: never.", number(0..=1000), show_text),
@@ -182,6 +189,7 @@ impl Default for Config {
             login_network: Binding::Subnet,
             login_hours: limits::LOGIN_ABSOLUTE.as_secs() / 3600,
             login_idle_minutes: limits::LOGIN_IDLE.as_secs() / 60,
+            login_hash_ms: limits::ARGON2_AIM.as_millis() as u64,
             login_failures: limits::Counted::SignIn.limit().most,
             connects_per_minute: limits::Counted::Connect.limit().most,
             lockout_failures: limits::LOCK_AFTER,

@@ -1,12 +1,14 @@
 //! Is the box well (L3)? The checks of modes run at every start too: an unsafe directory is refused with one clear line.
 
 use super::config::Config;
+use crate::auth;
 use crate::clock;
 use crate::limits;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 enum Finding {
     Well(String),
@@ -25,6 +27,7 @@ pub fn doctor(config: &Config) -> ExitCode {
         check_space(&config.data),
         check_certificate(config),
         check_client_certificates(config),
+        check_passwords(config),
     ];
     let mut sick = false;
     for finding in &findings {
@@ -150,6 +153,18 @@ fn check_client_certificates(config: &Config) -> Finding {
         (true, false) => Odd("client certificates: browsers are asked, but those that come through trusted_proxies \
                               cannot show one"
             .into()),
+    }
+}
+
+/// Nothing is measured here: whoever asks may be in a hurry, and the machine busy.
+fn check_passwords(config: &Config) -> Finding {
+    let told = |cost: auth::Cost| format!("{} MiB and {} passes of Argon2id", cost.kib / 1024, cost.passes);
+    match config.login_hash_ms {
+        0 => Well(format!("passwords: {}, the floor, as login_hash_ms = 0 says", told(auth::Cost::FLOOR))),
+        aim => match auth::kept_cost(&config.data, Duration::from_millis(aim)) {
+            Some(cost) => Well(format!("passwords: {}, measured to take about {aim} ms on this machine", told(cost))),
+            None => Odd("passwords: Argon2id was not measured on this machine yet; the next start does".into()),
+        },
     }
 }
 

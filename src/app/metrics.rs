@@ -27,6 +27,7 @@ pub fn text(office: &Office, running: &Running) -> String {
     page.gauge("connections", "Open connections.", &connections);
     page.gauge("logins", "Sign-in sessions.", &[("", office.auth.signed_in() as u64)]);
     page.gauge("argon2_runs", "Argon2id runs since the start.", &[("", office.auth.hashes())]);
+    page.gauge("argon2_passes", "Passes of a new password's hash.", &[("", office.auth.cost().passes.into())]);
     terminals(&mut page, running);
     page.gauge("audit_trouble", "1 while the audit log cannot be written.", &[("", audit::in_trouble().into())]);
     page.gauge("store_well", "1 while the store can be read.", &[("", office.store.check().is_ok().into())]);

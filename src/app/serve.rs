@@ -51,6 +51,7 @@ impl Rooms {
         // After the store, whose lock tells us that we are alone: two books would tear the chain.
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         let settings = auth::Settings {
+            cost: auth::cost(&data, Duration::from_millis(config.login_hash_ms)),
             factor: config.second_factor,
             binding: config.login_network,
             login_absolute: Duration::from_secs(config.login_hours * 3600),

@@ -8,7 +8,9 @@ use crate::vault;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use rustix::time::{ClockId, clock_gettime};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +26,34 @@ pub struct Cost {
 }
 
 impl Cost {
-    pub const TODAY: Cost =
+    /// No new hash costs less. What it costs on this machine is found by `calibration`.
+    pub const FLOOR: Cost =
         Cost { kib: limits::ARGON2_KIB, passes: limits::ARGON2_PASSES, lanes: limits::ARGON2_LANES };
+
+    pub fn parse(text: &str) -> Option<Cost> {
+        let number = |text: &str, key: &str| text.strip_prefix(key)?.parse().ok();
+        let [kib, passes, lanes] = text.split(',').collect::<Vec<_>>().try_into().ok()?;
+        Some(Cost { kib: number(kib, "m=")?, passes: number(passes, "t=")?, lanes: number(lanes, "p=")? })
+    }
+
+    /// KiB that are written: what its time goes by.
+    pub(super) fn work(self) -> u64 {
+        u64::from(self.kib) * u64::from(self.passes)
+    }
+
+    /// What is left to do of as much work, in passes over the floor's memory.
+    fn rest_of(self, work: u64) -> Option<Cost> {
+        let passes = work.saturating_sub(self.work()) / u64::from(limits::ARGON2_KIB);
+        let passes = u32::try_from(passes).unwrap_or(u32::MAX);
+        (passes > 0).then_some(Cost { passes, ..Cost::FLOOR })
+    }
+}
+
+/// As it stands in a verifier.
+impl fmt::Display for Cost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "m={},t={},p={}", self.kib, self.passes, self.lanes)
+    }
 }
 
 /// What is stored of a password: `$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH`, where HASH is SHA-256 of the "login" key.
@@ -40,23 +68,20 @@ impl Verifier {
     pub fn parse(text: &str) -> Option<Verifier> {
         let rest = text.strip_prefix("$argon2id$v=19$")?;
         let [cost, salt, hash] = rest.split('$').collect::<Vec<_>>().try_into().ok()?;
-        let number = |text: &str, key: &str| text.strip_prefix(key)?.parse().ok();
-        let [kib, passes, lanes] = cost.split(',').collect::<Vec<_>>().try_into().ok()?;
-        let cost = Cost { kib: number(kib, "m=")?, passes: number(passes, "t=")?, lanes: number(lanes, "p=")? };
+        let cost = Cost::parse(cost)?;
         let salt = BASE64.decode(salt).ok()?.try_into().ok()?;
         let hash = BASE64.decode(hash).ok()?.try_into().ok()?;
         Some(Verifier { cost, salt, hash })
     }
 
     /// One that no password fits, for users that do not exist: its work is the same.
-    pub fn dummy() -> Verifier {
-        Verifier { cost: Cost::TODAY, salt: random::bytes(), hash: random::bytes() }
+    pub fn dummy(cost: Cost) -> Verifier {
+        Verifier { cost, salt: random::bytes(), hash: random::bytes() }
     }
 
     pub fn to_text(&self) -> String {
-        let Cost { kib, passes, lanes } = self.cost;
         let (salt, hash) = (BASE64.encode(self.salt), BASE64.encode(self.hash));
-        format!("$argon2id$v=19$m={kib},t={passes},p={lanes}${salt}${hash}")
+        format!("$argon2id$v=19${}${salt}${hash}", self.cost)
     }
 }
 
@@ -77,32 +102,59 @@ pub enum HashError {
 pub struct Hasher {
     at_once: usize,
     wait: Duration,
+    /// Of new hashes.
+    cost: Cost,
+    /// Of every try at a sign-in.
+    work: u64,
     running: Mutex<usize>,
     freed: Condvar,
-    /// Runs since the start: that a refused sign-in costs the same whoever it is for is seen here, and not by a stopwatch.
+    /// Tries since the start: that a refused sign-in costs the same whoever it is for is seen here, and not by a stopwatch.
     runs: AtomicU64,
+    /// KiB written for them.
+    written: AtomicU64,
 }
 
 impl Hasher {
-    pub fn new(at_once: usize, wait: Duration) -> Hasher {
-        Hasher { at_once, wait, running: Mutex::new(0), freed: Condvar::new(), runs: AtomicU64::new(0) }
+    /// `stored`: what the verifiers there are cost. One of another version or another machine may cost more than a new one.
+    pub fn new(at_once: usize, wait: Duration, cost: Cost, stored: impl Iterator<Item = Cost>) -> Hasher {
+        let work = stored.map(Cost::work).fold(cost.work(), u64::max);
+        let (running, freed) = (Mutex::new(0), Condvar::new());
+        Hasher { at_once, wait, cost, work, running, freed, runs: AtomicU64::new(0), written: AtomicU64::new(0) }
+    }
+
+    pub fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// A new verifier with today's cost, and the key of the same password.
     pub fn make(&self, password: &Secret) -> Result<(Verifier, Key32), HashError> {
-        self.make_at(password, Cost::TODAY)
+        self.make_at(password, self.cost)
     }
 
     pub(super) fn make_at(&self, password: &Secret, cost: Cost) -> Result<(Verifier, Key32), HashError> {
+        let _place = self.place()?;
         let salt = random::bytes();
         let root = self.root(password, &salt, cost)?;
         Ok((Verifier { cost, salt, hash: login_hash(&root) }, vault::derive(&root[..], "kek")))
     }
 
+    /// Does the password fit? The same work whatever the verifier costs: what a hash of yesterday does not need is spent all the same, or
+    /// its user would be told from a name that does not exist.
     pub fn prove(&self, password: &Secret, verifier: &Verifier) -> Result<Proof, HashError> {
+        let _place = self.place()?;
         let root = self.root(password, &verifier.salt, verifier.cost)?;
+        if let Some(rest) = verifier.cost.rest_of(self.work) {
+            self.spend(password, &verifier.salt, rest)?;
+        }
         let fits = login_hash(&root).ct_eq(&verifier.hash).into();
         Ok(Proof { fits, kek: vault::derive(&root[..], "kek") })
+    }
+
+    /// The same of somebody who has already shown that the account is theirs: no more work than it needs.
+    pub fn fits(&self, password: &Secret, verifier: &Verifier) -> Result<bool, HashError> {
+        let _place = self.place()?;
+        let root = self.root(password, &verifier.salt, verifier.cost)?;
+        Ok(login_hash(&root).ct_eq(&verifier.hash).into())
     }
 
     pub fn runs(&self) -> u64 {
@@ -110,13 +162,13 @@ impl Hasher {
     }
 
     fn root(&self, password: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Zeroizing<[u8; 64]>, HashError> {
-        let _place = self.place()?;
         self.runs.fetch_add(1, Ordering::Relaxed);
-        let mut root = Zeroizing::new([0; 64]);
-        let params = Params::new(cost.kib, cost.passes, cost.lanes, Some(64)).map_err(|_| HashError::Failed)?;
-        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon.hash_password_into(password.expose(), salt, &mut root[..]).map_err(|_| HashError::Failed)?;
-        Ok(root)
+        self.spend(password, salt, cost)
+    }
+
+    fn spend(&self, password: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Zeroizing<[u8; 64]>, HashError> {
+        self.written.fetch_add(cost.work(), Ordering::Relaxed);
+        run(password, salt, cost)
     }
 
     pub(super) fn place(&self) -> Result<Place<'_>, HashError> {
@@ -134,10 +186,25 @@ impl Hasher {
     }
 }
 
-/// The key of a backup. It is guessed at far from here and without limits, so it costs more than a sign-in does.
+fn run(password: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Zeroizing<[u8; 64]>, HashError> {
+    let mut root = Zeroizing::new([0; 64]);
+    let params = Params::new(cost.kib, cost.passes, cost.lanes, Some(64)).map_err(|_| HashError::Failed)?;
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon.hash_password_into(password.expose(), salt, &mut root[..]).map_err(|_| HashError::Failed)?;
+    Ok(root)
+}
+
+/// The key of a backup. It is guessed at far from here and without limits, and opened on another machine: its cost does not go by this one.
 pub fn stretch(passphrase: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Key32, HashError> {
-    let hasher = Hasher::new(1, Duration::ZERO);
-    Ok(vault::derive(&hasher.root(passphrase, salt, cost)?[..], "backup"))
+    Ok(vault::derive(&run(passphrase, salt, cost)?[..], "backup"))
+}
+
+/// What the floor takes of this thread's own time: what else the machine does at this moment is not counted. None: it cannot be run.
+pub(super) fn time_of_the_floor() -> Option<Duration> {
+    let spent = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+    let before = spent();
+    run(&"a password of usual length".into(), &[0; 16], Cost::FLOOR).ok()?;
+    Some(spent().saturating_sub(before))
 }
 
 fn login_hash(root: &Zeroizing<[u8; 64]>) -> [u8; 32] {
@@ -160,7 +227,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn hasher() -> Hasher {
-        Hasher::new(2, Duration::from_secs(60))
+        at(Cost::FLOOR, &[])
+    }
+
+    fn at(cost: Cost, stored: &[Cost]) -> Hasher {
+        Hasher::new(2, Duration::from_secs(60), cost, stored.iter().copied())
     }
 
     #[test]
@@ -172,7 +243,7 @@ mod tests {
         assert!(proof.fits && proof.kek.expose() == kek.expose());
         let wrong = hasher().prove(&"a long bridgf".into(), &again).unwrap();
         assert!(!wrong.fits && wrong.kek.expose() != kek.expose());
-        assert!(!hasher().prove(&"a long bridge".into(), &Verifier::dummy()).unwrap().fits);
+        assert!(!hasher().prove(&"a long bridge".into(), &Verifier::dummy(Cost::FLOOR)).unwrap().fits);
     }
 
     #[test]
@@ -182,8 +253,29 @@ mod tests {
     }
 
     #[test]
+    fn a_try_takes_the_same_work_whatever_its_verifier_costs() {
+        let passes = |passes| Cost { passes, ..Cost::FLOOR };
+        let password = || "a long bridge".into();
+        for (today, stored) in
+            [(passes(4), vec![Cost::FLOOR, passes(4)]), (passes(2), vec![passes(5), passes(2), passes(3)])]
+        {
+            let hasher = at(today, &stored);
+            let verifiers = stored.iter().map(|cost| hasher.make_at(&password(), *cost).unwrap().0);
+            let verifiers: Vec<_> = verifiers.chain([Verifier::dummy(today)]).collect();
+            let most = stored.iter().map(|cost| cost.work()).max().unwrap();
+            for verifier in &verifiers {
+                let (runs, written) = (hasher.runs(), hasher.written.load(Ordering::Relaxed));
+                let fits = hasher.prove(&password(), verifier).unwrap().fits;
+                assert_eq!(fits, *verifier != verifiers[stored.len()]);
+                assert_eq!(hasher.written.load(Ordering::Relaxed) - written, most, "{}", verifier.cost);
+                assert_eq!(hasher.runs() - runs, 1);
+            }
+        }
+    }
+
+    #[test]
     fn a_place_is_waited_for_and_given_back() {
-        let hasher = Hasher::new(1, Duration::from_millis(1));
+        let hasher = Hasher::new(1, Duration::from_millis(1), Cost::FLOOR, std::iter::empty());
         let place = hasher.place().unwrap();
         assert_eq!(hasher.make(&"a long bridge".into()).map(drop), Err(HashError::Busy));
         drop(place);

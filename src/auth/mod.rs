@@ -3,6 +3,7 @@
 //! Every way in walks the same path, so that none can forget a step: [`Limiter::admit`] -> the account -> [`Hasher`] (the same work
 //! whoever it is) -> [`Lockout`] -> a session. Nobody is told which of these said no.
 
+mod calibration;
 mod cbor;
 mod certificates;
 mod claim;
@@ -50,6 +51,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tickets::Tickets;
 
+pub use calibration::{cost, kept_cost};
 pub use certificates::{CertificateShown, Shown};
 pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
@@ -88,6 +90,8 @@ pub enum Policy {
 /// What an owner may change.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Of new hashes: [`cost`].
+    pub cost: Cost,
     pub factor: Policy,
     pub binding: Binding,
     pub login_absolute: Duration,
@@ -207,15 +211,16 @@ pub struct Auth {
 impl Auth {
     pub fn new(store: Arc<Store>, device: Arc<DeviceKey>, data: &Path, settings: Settings) -> Result<Auth, StoreError> {
         let users = store.users()?;
+        let stored = users.iter().filter_map(|user| Verifier::parse(&user.verifier)).map(|verifier| verifier.cost);
         let auth = Auth {
-            hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT),
+            hasher: Hasher::new(limits::ARGON2_AT_ONCE, limits::ARGON2_WAIT, settings.cost, stored),
             table: Arc::new(Table::new(&[(Counted::SignIn, settings.failures), (Counted::Connect, settings.connects)])),
             challenges: Challenges::new(Instant::now()),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
             tickets: Tickets::new(limits::TICKET),
             forms: Tickets::new(limits::FORM),
-            dummy: Verifier::dummy(),
+            dummy: Verifier::dummy(settings.cost),
             claimed: AtomicBool::new(users.iter().any(|user| user.role == Role::Administrator)),
             factor: settings.factor,
             binding: settings.binding,
@@ -484,7 +489,7 @@ impl Auth {
     /// A1: hashed anew when the cost has changed. A lock that is over is forgotten too, or a clock of 1970 would bring it back. The
     /// user as they are now.
     fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<User, Refusal> {
-        if Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != Cost::TODAY) {
+        if Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != self.hasher.cost()) {
             let verified = user.verifier.clone();
             self.set_password(user.id, password, data_key, &verified, |user| user.locked_until = None)?;
         } else if user.locked_until.is_some() {
@@ -637,7 +642,7 @@ impl Auth {
         passwords::check(new, &user.name).map_err(weak)?;
         for earlier in std::iter::once(&user.verifier).chain(&user.old_verifiers) {
             let Some(verifier) = Verifier::parse(earlier) else { continue };
-            if self.hasher.prove(new, &verifier)?.fits {
+            if self.hasher.fits(new, &verifier)? {
                 return Err(weak("You have used this password before. Choose a new one."));
             }
         }
@@ -671,6 +676,11 @@ impl Auth {
     /// Argon2id runs since the start.
     pub fn hashes(&self) -> u64 {
         self.hasher.runs()
+    }
+
+    /// Of new hashes.
+    pub fn cost(&self) -> Cost {
+        self.hasher.cost()
     }
 
     /// Sign-in sessions there are.

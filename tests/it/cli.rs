@@ -245,7 +245,7 @@ fn doctor_says_what_is_wrong_by_its_exit_status() {
     for _ in 0..2 {
         let said = good(box_.command(&["doctor"], ""));
         assert!(said.lines().all(|line| line.starts_with("ok ") || line.starts_with("note ")), "{said}");
-        for word in ["modes", "clock", "entropy", "space", "certificate", "configuration"] {
+        for word in ["modes", "clock", "entropy", "space", "certificate", "configuration", "passwords"] {
             assert!(said.contains(word), "{word}: {said}");
         }
         if box_.is_running() {

@@ -1,6 +1,7 @@
 //! Signing in tells nobody which part was wrong, limits guessing per address, and gives each sign-in a session of its own.
 
 use crate::world::browser::{Browser, Reply};
+use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::raw;
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::{ADA, claimed, claimed_with};
@@ -36,6 +37,41 @@ fn unknown_wrong_short_long_and_locked_look_the_same() {
     for strange in ["", "ada\u{0}", "ädä", "' or 1=1 --", "../ada", &"a".repeat(1000)] {
         assert_eq!(try_in(strange, ADA.1), unknown, "{strange:?}");
     }
+}
+
+/// As the box ships: what a password costs is found on the machine, once. How much it is depends on the machine, and is not tested here.
+#[test]
+fn the_cost_of_a_password_is_measured_at_the_first_start_and_kept() {
+    let (mut box_, _) = claimed_with(&[("FOOTBRIDGE_LOGIN_HASH_MS", AS_SHIPPED)]);
+    let passes = |box_: &Footbridge| {
+        let page = text(&box_.command(&["metrics"], "").stdout);
+        let line = page.lines().find_map(|line| line.strip_prefix("footbridge_argon2_passes "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let doctor = |box_: &Footbridge| text(&box_.command(&["doctor"], "").stdout);
+    let (found, file) = (passes(&box_), box_.data().join("argon2"));
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.starts_with(&format!("m=19456,t={found},p=1 aim=500 machine=")), "{kept}");
+    assert!(doctor(&box_).contains(&format!("19 MiB and {found} passes")), "{}", doctor(&box_));
+    // What no machine measures twice: it is kept, and everybody is hashed by it from their next sign-in on.
+    box_.kill();
+    std::fs::write(&file, kept.replace(&format!("t={found},"), "t=3,")).unwrap();
+    box_.start_again();
+    assert_eq!(passes(&box_), 3);
+    box_.browser().try_sign_in(ADA.0, ADA.1).expect(200);
+    assert_eq!(box_.browser().try_sign_in("nobody-here", ADA.1).refusal(401), "sign_in_failed");
+    // Below the floor it is not believed.
+    box_.kill();
+    std::fs::write(&file, kept.replace(&format!("t={found},"), "t=1,")).unwrap();
+    assert!(doctor(&box_).contains("note  passwords"), "{}", doctor(&box_));
+    box_.start_again();
+    assert!(passes(&box_) >= 2);
+    box_.browser().try_sign_in(ADA.0, ADA.1).expect(200);
+    box_.kill();
+    box_.set(("FOOTBRIDGE_LOGIN_HASH_MS", "0"));
+    box_.start_again();
+    assert_eq!(passes(&box_), 2);
+    box_.browser().try_sign_in(ADA.0, ADA.1).expect(200);
 }
 
 #[test]
