@@ -4,6 +4,7 @@
 
 use crate::{clock, limits};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static LINES: Mutex<Ring> = Mutex::new(Ring { lines: VecDeque::new(), bytes: 0 });
@@ -35,7 +36,9 @@ impl<L: log::Log> log::Log for Keeper<L> {
         if self.enabled(record.metadata()) {
             let said = format!("{} {:<5} [{}] {}", clock::today(), record.level(), record.target(), record.args());
             ring().keep(&said);
-            self.0.log(record);
+            // simple_logger panics where standard error takes nothing: a file on a disk that is full, a pipe whose reader is gone. Nobody's
+            // terminal ends for a line that could not be written; here it is kept.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.0.log(record)));
         }
     }
 
@@ -60,6 +63,27 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Full;
+
+    impl log::Log for Full {
+        fn enabled(&self, _: &log::Metadata) -> bool {
+            true
+        }
+
+        fn log(&self, _: &log::Record) {
+            panic!("failed printing to stderr: No space left on device");
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_ends_nobody_and_is_kept() {
+        let record = log::Record::builder().level(log::Level::Error).args(format_args!("the disk is full")).build();
+        log::Log::log(&Keeper(Full), &record);
+        assert!(tail(usize::MAX).iter().any(|line| line.ends_with("the disk is full")));
+    }
 
     #[test]
     fn the_oldest_lines_go_and_no_line_holds_another() {
