@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 
 /// A limit on the size of files fails like a full disk, and needs no disk of its own.
-fn limit_files(footbridge: &Footbridge, most: &str) {
+pub fn limit_files(footbridge: &Footbridge, most: &str) {
     let process = footbridge.process().to_string();
     let done = Command::new("prlimit").args(["--pid", &process, &format!("--fsize={most}:")]).output().unwrap();
     assert!(done.status.success(), "{}", text(&done.stderr));

@@ -238,10 +238,15 @@ impl Scene {
 
     fn send(&mut self, route: &Route) -> Reply {
         let (path, body) = self.request(route).unwrap();
-        match route.access {
+        let reply = match route.access {
             Access::Stranger => self.footbridge.browser().request(method(route), &path, body),
             _ => self.ada.request(method(route), &path, body),
+        };
+        if route.path == "/api/password" && reply.status < 300 {
+            self.password = "an even longer bridge over it".into();
+            self.ada.csrf = Some(reply.json()["csrf"].as_str().unwrap().into());
         }
+        reply
     }
 
     /// What is stored, as its owner sees it.
@@ -255,14 +260,10 @@ impl Scene {
         routes.map(|route| (route.path, without_the_moment(self.ada.get(route.path).expect(200)).to_string())).collect()
     }
 
-    fn everything_goes_well(&mut self) {
-        for route in tried() {
+    fn everything_goes_well(&mut self, done: &[String]) {
+        for route in tried().into_iter().filter(|route| !done.contains(&line(route))) {
             let (name, reply) = (line(route), self.send(route));
             assert!(reply.status < 300, "{name}: {} {}", reply.status, String::from_utf8_lossy(&reply.body));
-            if name == "POST /api/password" {
-                self.password = "an even longer bridge over it".into();
-                self.ada.csrf = Some(reply.json()["csrf"].as_str().unwrap().into());
-            }
         }
     }
 
@@ -336,11 +337,17 @@ fn on_a_full_disk_every_write_is_whole_or_refused_and_goes_well_once_there_is_ro
     let mut scene = Scene::on(&disk);
     disk.fill();
     use_up_the_file(&mut scene.ada);
-    let (before, mut refused) = (scene.stored(), 0);
+    let (mut before, mut done, mut refused) = (scene.stored(), Vec::new(), 0);
     for route in tried() {
         let name = line(route);
         assert!(scene.request(route).is_some(), "{name} is in no list: does it write?");
         let reply = scene.send(route);
+        if reply.status < 300 {
+            // Small enough for what the file had left; whole, as the comparison after the restart sees.
+            before = scene.stored();
+            done.push(name);
+            continue;
+        }
         assert_eq!(reply.status, 507, "{name}: {}", String::from_utf8_lossy(&reply.body));
         let told = reply.json();
         assert_eq!(told["error"], "disk_full", "{name}");
@@ -348,12 +355,12 @@ fn on_a_full_disk_every_write_is_whole_or_refused_and_goes_well_once_there_is_ro
         assert_eq!(scene.stored(), before, "{name} was refused, and left something");
         refused += 1;
     }
-    assert!(refused > 20, "{refused}");
+    assert!(refused > done.len(), "{refused} refused, and done were {done:?}");
     scene.the_terminal_goes_on();
-    scene.footbridge.browser().sign_in((ADA.0, ADA.1));
+    scene.footbridge.browser().sign_in((ADA.0, &scene.password));
     disk.make_room();
     scene.the_terminal_goes_on();
-    scene.everything_goes_well();
+    scene.everything_goes_well(&done);
     start_again_and_compare(scene);
 }
 
@@ -378,7 +385,7 @@ fn on_a_disk_that_turned_read_only_every_write_is_refused_and_reads_and_terminal
     disk.mount_anew();
     scene.start_again();
     assert_eq!(scene.stored(), before);
-    scene.everything_goes_well();
+    scene.everything_goes_well(&[]);
     scene.is_consistent();
 }
 
