@@ -99,6 +99,21 @@ pub enum HashError {
     Failed,
 }
 
+/// Whose turn it is when there is no place. Strangers wait for the others, or they would keep everybody out by coming in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Stranger,
+    /// Signed in, or on a trusted device.
+    Known,
+}
+
+#[derive(Default)]
+struct Queue {
+    running: usize,
+    /// Known ones that wait.
+    known: usize,
+}
+
 pub struct Hasher {
     at_once: usize,
     wait: Duration,
@@ -106,7 +121,7 @@ pub struct Hasher {
     cost: Cost,
     /// Of every try at a sign-in.
     work: u64,
-    running: Mutex<usize>,
+    queue: Mutex<Queue>,
     freed: Condvar,
     /// Tries since the start: that a refused sign-in costs the same whoever it is for is seen here, and not by a stopwatch.
     runs: AtomicU64,
@@ -118,8 +133,8 @@ impl Hasher {
     /// `stored`: what the verifiers there are cost. One of another version or another machine may cost more than a new one.
     pub fn new(at_once: usize, wait: Duration, cost: Cost, stored: impl Iterator<Item = Cost>) -> Hasher {
         let work = stored.map(Cost::work).fold(cost.work(), u64::max);
-        let (running, freed) = (Mutex::new(0), Condvar::new());
-        Hasher { at_once, wait, cost, work, running, freed, runs: AtomicU64::new(0), written: AtomicU64::new(0) }
+        let (queue, freed) = (Mutex::default(), Condvar::new());
+        Hasher { at_once, wait, cost, work, queue, freed, runs: AtomicU64::new(0), written: AtomicU64::new(0) }
     }
 
     pub fn cost(&self) -> Cost {
@@ -132,7 +147,7 @@ impl Hasher {
     }
 
     pub(super) fn make_at(&self, password: &Secret, cost: Cost) -> Result<(Verifier, Key32), HashError> {
-        let _place = self.place()?;
+        let _place = self.place(Turn::Known)?;
         let salt = random::bytes();
         let root = self.root(password, &salt, cost)?;
         Ok((Verifier { cost, salt, hash: login_hash(&root) }, vault::derive(&root[..], "kek")))
@@ -140,8 +155,8 @@ impl Hasher {
 
     /// Does the password fit? The same work whatever the verifier costs: what a hash of yesterday does not need is spent all the same, or
     /// its user would be told from a name that does not exist.
-    pub fn prove(&self, password: &Secret, verifier: &Verifier) -> Result<Proof, HashError> {
-        let _place = self.place()?;
+    pub fn prove(&self, password: &Secret, verifier: &Verifier, turn: Turn) -> Result<Proof, HashError> {
+        let _place = self.place(turn)?;
         let root = self.root(password, &verifier.salt, verifier.cost)?;
         if let Some(rest) = verifier.cost.rest_of(self.work) {
             self.spend(password, &verifier.salt, rest)?;
@@ -152,7 +167,7 @@ impl Hasher {
 
     /// The same of somebody who has already shown that the account is theirs: no more work than it needs.
     pub fn fits(&self, password: &Secret, verifier: &Verifier) -> Result<bool, HashError> {
-        let _place = self.place()?;
+        let _place = self.place(Turn::Known)?;
         let root = self.root(password, &verifier.salt, verifier.cost)?;
         Ok(login_hash(&root).ct_eq(&verifier.hash).into())
     }
@@ -171,17 +186,29 @@ impl Hasher {
         run(password, salt, cost)
     }
 
-    pub(super) fn place(&self) -> Result<Place<'_>, HashError> {
+    #[cfg(test)]
+    pub(super) fn known_that_wait(&self) -> usize {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).known
+    }
+
+    pub(super) fn place(&self, turn: Turn) -> Result<Place<'_>, HashError> {
         let until = Instant::now() + self.wait;
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        while *running >= self.at_once {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = usize::from(turn == Turn::Known);
+        queue.known += known;
+        while queue.running >= self.at_once || (turn == Turn::Stranger && queue.known > 0) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                queue.known -= known;
+                self.freed.notify_all();
                 return Err(HashError::Busy);
             }
-            running = self.freed.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self.freed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        *running += 1;
+        queue.known -= known;
+        queue.running += 1;
+        // Another place may be free, and strangers may have waited for this one only.
+        self.freed.notify_all();
         Ok(Place(self))
     }
 }
@@ -216,8 +243,8 @@ pub(super) struct Place<'a>(&'a Hasher);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *self.0.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.freed.notify_one();
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
+        self.0.freed.notify_all();
     }
 }
 
@@ -239,11 +266,11 @@ mod tests {
         let (verifier, kek) = hasher().make(&"a long bridge".into()).unwrap();
         let again = Verifier::parse(&verifier.to_text()).unwrap();
         assert_eq!(again, verifier);
-        let proof = hasher().prove(&"a long bridge".into(), &again).unwrap();
+        let proof = hasher().prove(&"a long bridge".into(), &again, Turn::Stranger).unwrap();
         assert!(proof.fits && proof.kek.expose() == kek.expose());
-        let wrong = hasher().prove(&"a long bridgf".into(), &again).unwrap();
+        let wrong = hasher().prove(&"a long bridgf".into(), &again, Turn::Stranger).unwrap();
         assert!(!wrong.fits && wrong.kek.expose() != kek.expose());
-        assert!(!hasher().prove(&"a long bridge".into(), &Verifier::dummy(Cost::FLOOR)).unwrap().fits);
+        assert!(!hasher().prove(&"a long bridge".into(), &Verifier::dummy(Cost::FLOOR), Turn::Stranger).unwrap().fits);
     }
 
     #[test]
@@ -265,7 +292,7 @@ mod tests {
             let most = stored.iter().map(|cost| cost.work()).max().unwrap();
             for verifier in &verifiers {
                 let (runs, written) = (hasher.runs(), hasher.written.load(Ordering::Relaxed));
-                let fits = hasher.prove(&password(), verifier).unwrap().fits;
+                let fits = hasher.prove(&password(), verifier, Turn::Stranger).unwrap().fits;
                 assert_eq!(fits, *verifier != verifiers[stored.len()]);
                 assert_eq!(hasher.written.load(Ordering::Relaxed) - written, most, "{}", verifier.cost);
                 assert_eq!(hasher.runs() - runs, 1);
@@ -276,10 +303,44 @@ mod tests {
     #[test]
     fn a_place_is_waited_for_and_given_back() {
         let hasher = Hasher::new(1, Duration::from_millis(1), Cost::FLOOR, std::iter::empty());
-        let place = hasher.place().unwrap();
+        let place = hasher.place(Turn::Stranger).unwrap();
         assert_eq!(hasher.make(&"a long bridge".into()).map(drop), Err(HashError::Busy));
         drop(place);
         assert!(hasher.make(&"a long bridge".into()).is_ok());
+    }
+
+    /// The story: a sign-in takes half a second, so that a few dozen addresses that only guess would hold both places all the time.
+    #[test]
+    fn who_is_known_has_the_next_place_however_many_strangers_wait() {
+        let hasher = Hasher::new(1, Duration::from_secs(60), Cost::FLOOR, std::iter::empty());
+        let order = Mutex::new(Vec::new());
+        let held = hasher.place(Turn::Stranger).unwrap();
+        std::thread::scope(|scope| {
+            let queue = |turn| {
+                let (hasher, order) = (&hasher, &order);
+                scope.spawn(move || {
+                    let _place = hasher.place(turn).unwrap();
+                    order.lock().unwrap().push(turn);
+                });
+            };
+            (0..8).for_each(|_| queue(Turn::Stranger));
+            queue(Turn::Known);
+            while hasher.known_that_wait() == 0 {
+                std::thread::yield_now();
+            }
+            drop(held);
+        });
+        let order = order.into_inner().unwrap();
+        assert_eq!((order.len(), order[0]), (9, Turn::Known));
+    }
+
+    #[test]
+    fn who_is_known_and_gives_up_leaves_strangers_their_turn() {
+        let hasher = Hasher::new(1, Duration::from_millis(1), Cost::FLOOR, std::iter::empty());
+        let held = hasher.place(Turn::Stranger).unwrap();
+        assert!(hasher.place(Turn::Known).is_err());
+        drop(held);
+        assert!(hasher.place(Turn::Stranger).is_ok());
     }
 
     proptest! {

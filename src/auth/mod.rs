@@ -35,7 +35,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use devices::Challenges;
 pub use hashing::{Cost, HashError, stretch};
-use hashing::{Hasher, Verifier};
+use hashing::{Hasher, Turn, Verifier};
 use limiter::Counting;
 pub use limiter::{Key, Table};
 use lockout::Lockout;
@@ -186,6 +186,25 @@ impl From<HashError> for Refusal {
 /// Is this good enough for a passphrase? The rules of passwords (A2), without a name.
 pub fn strong_enough(passphrase: &Secret) -> Result<(), String> {
     passwords::check(passphrase, "").map_err(Into::into)
+}
+
+/// Who gives a password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Giver {
+    Stranger,
+    /// On a trusted device, which has signed for itself.
+    Device,
+    SignedIn,
+}
+
+impl Giver {
+    fn of(device: Option<Id>) -> Giver {
+        if device.is_some() { Giver::Device } else { Giver::Stranger }
+    }
+
+    fn turn(self) -> Turn {
+        if self == Giver::Stranger { Turn::Stranger } else { Turn::Known }
+    }
 }
 
 pub struct Auth {
@@ -380,7 +399,7 @@ impl Auth {
         };
         let (admitted, device) = self.admit_sign_in(account.as_ref(), device, who)?;
         let shown = account.as_ref().map_or("(unknown)", |user| user.name.as_str());
-        let Some((user, kek)) = self.prove_on(account.as_ref(), password, device.is_some(), who)? else {
+        let Some((user, kek)) = self.prove_on(account.as_ref(), password, Giver::of(device), who)? else {
             audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
@@ -411,13 +430,14 @@ impl Auth {
         }
     }
 
+    /// By somebody who is signed in.
     fn prove<'u>(
         &self,
         account: Option<&'u User>,
         password: &Secret,
         who: &Who<'_>,
     ) -> Result<Option<(&'u User, Key32)>, Refusal> {
-        self.prove_on(account, password, false, who)
+        self.prove_on(account, password, Giver::SignedIn, who)
     }
 
     /// The same work whoever it is; the account and its key only if it is there, open, and the password fits. A lock is for
@@ -426,17 +446,17 @@ impl Auth {
         &self,
         account: Option<&'u User>,
         password: &Secret,
-        trusted: bool,
+        giver: Giver,
         who: &Who<'_>,
     ) -> Result<Option<(&'u User, Key32)>, Refusal> {
-        let now = who.now.since_boot;
+        let (now, trusted) = (who.now.since_boot, giver == Giver::Device);
         if !passwords::fits(password) {
             // Checked before any hashing, and it says nothing about the account.
             account.filter(|_| !trusted).inspect(|user| self.failed(user, who));
             return Ok(None);
         }
         let verifier = account.and_then(|user| Verifier::parse(&user.verifier));
-        let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy))?;
+        let proof = self.hasher.prove(password, verifier.as_ref().unwrap_or(&self.dummy), giver.turn())?;
         // Only now: while this try waited for its turn to hash, others may have locked the account.
         match account {
             Some(user) if proof.fits && self.lets_in(user, trusted, now) => Ok(Some((user, proof.kek))),

@@ -173,7 +173,7 @@ fn five_failures_lock_the_account_over_a_restart_and_nobody_is_told() {
 fn a_right_guess_that_waited_to_be_hashed_does_not_lift_the_lock_of_the_others() {
     let Box_ { auth, .. } = fresh(Settings { failures: 1, ..settings() });
     let (ada, now) = (add(&auth, "ada"), who().now.since_boot);
-    let places = [auth.hasher.place().unwrap(), auth.hasher.place().unwrap()];
+    let places = [(); 2].map(|()| auth.hasher.place(Turn::Stranger).unwrap());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| auth.sign_in("ada", &GOOD.into(), &who()));
         while auth.table.wait(Counted::SignIn, Key::address(who().peer), now).is_none() {
@@ -188,6 +188,30 @@ fn a_right_guess_that_waited_to_be_hashed_does_not_lift_the_lock_of_the_others()
         assert!(is_failed(waiting.join().unwrap()));
     });
     assert!(auth.is_locked(ada.id, &who().now));
+}
+
+/// A crowd that guesses cannot keep those out who are in, or on a trusted device: they are hashed next. Who counts as what.
+#[test]
+fn who_is_signed_in_or_on_a_trusted_device_does_not_wait_behind_strangers() {
+    let Box_ { auth, .. } = fresh(settings());
+    add(&auth, "ada");
+    let signed_in = auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+    let places = [(); 2].map(|()| auth.hasher.place(Turn::Stranger).unwrap());
+    std::thread::scope(|scope| {
+        let stranger = scope.spawn(|| auth.sign_in("ada", &GOOD.into(), &who()).map(drop));
+        let owner =
+            scope.spawn(|| auth.change_password(&signed_in.login, &GOOD.into(), &OTHER.into(), &who()).map(drop));
+        while auth.hasher.known_that_wait() == 0 {
+            assert!(!owner.is_finished());
+            std::thread::yield_now();
+        }
+        assert_eq!(auth.hasher.known_that_wait(), 1, "the stranger is none");
+        drop(places);
+        assert!(owner.join().unwrap().is_ok());
+        let _ = stranger.join().unwrap();
+    });
+    let turns = [Giver::of(Some(Id::random())), Giver::SignedIn, Giver::of(None)].map(Giver::turn);
+    assert_eq!(turns, [Turn::Known, Turn::Known, Turn::Stranger]);
 }
 
 /// A3, without a stopwatch: the one thing that takes time is an Argon2 run of today's cost, and there is one for each of them.
