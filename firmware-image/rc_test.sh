@@ -118,6 +118,11 @@ grep -q ^refused "$work/data/ending" && [ ! -e "$work/disk" ]
 sed -i 's,^slots ,exit 9; slots ,' "$work/rc/update"
 update yes >/dev/null
 is "begun b 2 virt" "$(cat "$work/data/ending")"
+# The same of one that a browser has brought: it fails while the image is copied.
+sed -i 's,^        timeout 120,        exit 9; timeout 120,' "$work/rc/update"
+rm "$work/data/ending"
+in_image "$work/rc/update page" || true
+is "begun b that was brought" "$(cat "$work/data/ending")"
 echo "an update that cannot be taken off the card is not begun anew at every start"
 
 # ---- how an update ended ----
@@ -130,6 +135,7 @@ is "installed: The image 2 virt is installed and serves." "$(ending 'tried a 2 v
 is "kept: The image 2 virt did not serve; the one of before is back." "$(ending 'tried b 2 virt')"
 is "installed: The image 2 virt is installed and serves." "$(ending 'begun a 2 virt')"
 is "kept: The power failed before the image 2 virt was tried; bring it again." "$(ending 'begun b 2 virt')"
+is "kept: The power failed before the image that was brought was tried; bring it again." "$(ending 'begun b that was brought')"
 is "kept: The image was refused: not signed." "$(ending 'refused - not signed')"
 [ ! -e "$work/data/ending" ]
 echo "how an update ended is told, and a power cut before it was tried is told apart"
