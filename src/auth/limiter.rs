@@ -64,7 +64,7 @@ impl Table {
 
     /// How long to wait, without taking a place.
     pub fn wait(&self, what: Counted, key: Key, now: Instant) -> Option<Duration> {
-        self.row(what).admit(key, now).map(|admitted| self.row(what).forgive(admitted)).err()
+        self.row(what).wait(key, now)
     }
 
     /// Is this worth a line in the audit? Once per key and window: whoever is refused may ask as often as they like, and must not turn
@@ -120,13 +120,25 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
         let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         let tries = &mut self.own(&mut all, key, now).tries;
         tries.retain(|(at, _)| now.saturating_duration_since(*at) < self.window);
-        if tries.len() >= self.most {
-            let oldest = tries.iter().map(|(at, _)| *at).min().unwrap_or(now);
-            return Err((oldest + self.window).saturating_duration_since(now));
+        if let Some(wait) = self.wait_for(tries, now) {
+            return Err(wait);
         }
         let number = tries.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
         tries.push((now, number));
         Ok(Try { key, number })
+    }
+
+    /// Only a look: whoever took a place for it would refuse that to another meanwhile, or push a third out of a full table.
+    pub fn wait(&self, key: K, now: Instant) -> Option<Duration> {
+        let all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wait_for(all.get(&key).map_or(&[], |own| &own.tries), now)
+    }
+
+    fn wait_for(&self, tries: &[(Instant, u64)], now: Instant) -> Option<Duration> {
+        let counts = |at: &Instant| now.saturating_duration_since(*at) < self.window;
+        let all = || tries.iter().map(|(at, _)| *at).filter(counts);
+        let oldest = all().min().unwrap_or(now);
+        (all().count() >= self.most).then(|| (oldest + self.window).saturating_duration_since(now))
     }
 
     /// It succeeded: it does not count.
@@ -254,6 +266,16 @@ mod tests {
         limiter.admit(peer("10.0.0.1"), now).unwrap_err();
         limiter.forgive(first);
         limiter.admit(peer("10.0.0.1"), now).unwrap();
+    }
+
+    /// The story: a look took the place for a moment, and a sign-in that came in that moment was told to wait a minute.
+    #[test]
+    fn a_look_takes_no_place() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 1), Instant::now());
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        assert_eq!(limiter.wait(peer("10.0.0.2"), now), None);
+        assert_eq!(limiter.wait(peer("10.0.0.1"), now), Some(MINUTE), "nobody was pushed out for it");
+        assert_eq!(limiter.wait(peer("10.0.0.1"), now + MINUTE), None);
     }
 
     #[test]
