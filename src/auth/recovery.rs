@@ -50,6 +50,8 @@ impl Set {
 
 /// A code that fits: the slot it opens, and with which key.
 pub struct Found {
+    /// As it is stored. Slots are used anew by new codes, lines are not.
+    line: String,
     slot: String,
     kek: Key32,
 }
@@ -63,9 +65,10 @@ impl Found {
     /// It is good no more. False: somebody was quicker.
     pub fn use_up(&self, user: &mut User) -> bool {
         let before = user.recovery.len();
-        user.recovery.retain(|line| line.split(' ').next() != Some(&self.slot));
-        user.wrapped.retain(|(slot, _)| *slot != self.slot);
-        user.recovery.len() < before
+        user.recovery.retain(|line| *line != self.line);
+        let ours = user.recovery.len() < before;
+        user.wrapped.retain(|(slot, _)| !ours || *slot != self.slot);
+        ours
     }
 }
 
@@ -73,10 +76,11 @@ pub fn find(user: &User, given: &Secret) -> Option<Found> {
     let root = root(given.expose_str()?);
     let hash = hash(&root);
     // All are compared, whichever fits.
-    let slot = user.recovery.iter().filter_map(|line| line.split_once(' ')).fold(None, |found, (slot, stored)| {
-        if stored.as_bytes().ct_eq(hash.as_bytes()).into() { Some(slot.to_owned()) } else { found }
+    let (line, slot) = user.recovery.iter().fold(None, |found, line| match line.split_once(' ') {
+        Some((slot, stored)) if stored.as_bytes().ct_eq(hash.as_bytes()).into() => Some((line, slot)),
+        _ => found,
     })?;
-    Some(Found { slot, kek: kek(&root) })
+    Some(Found { line: line.clone(), slot: slot.to_owned(), kek: kek(&root) })
 }
 
 pub fn forget_all(user: &mut User) {
@@ -135,8 +139,11 @@ mod tests {
             assert!(find(&user, &junk.into()).is_none(), "{junk}");
         }
         assert!(find(&user, &Secret::new(vec![0xff; 20])).is_none());
+        let found = find(&user, &codes[0].as_str().into()).unwrap();
         Set::fresh(&data_key, &device, user.id).give_to(&mut user);
         assert!(find(&user, &codes[0].as_str().into()).is_none());
+        // The story: found a moment ago, an old code was good once more, at the cost of the new one in its slot.
+        assert!(!found.use_up(&mut user));
         assert_eq!((user.recovery.len(), user.wrapped.len()), (10, 10));
         let stored = serde_json::to_string(&user).unwrap();
         assert!(codes.iter().all(|code| !stored.contains(&claim::normal(code).to_string())));
