@@ -6,7 +6,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::keys::{self, Imported, KeyError};
-use crate::store::{Credential, CredentialKind, Host};
+use crate::store::{Credential, CredentialKind, Host, User};
 use crate::vault::{About, Sealed};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,7 +79,9 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         created: request.now.calendar,
         secret: sealed,
     };
-    context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER)?;
+    // Sealed under the key of this sign-in: if a forgotten password was replaced meanwhile, that is nobody's any more.
+    let has = |user: &User| login.stands_on(user);
+    context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER, has)?;
     Answer::json(201, &show(&credential, &[]))
 }
 

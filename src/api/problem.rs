@@ -138,6 +138,7 @@ impl From<StoreError> for Problem {
                 "Delete some you do not need.",
                 limits::QUOTA_RETRY,
             ),
+            StoreError::Overtaken => Problem::not_signed_in(),
             error => {
                 let problem = Problem::internal(&error);
                 error.disk().map_or(problem, Problem::disk)
@@ -164,6 +165,7 @@ impl From<Refusal> for Problem {
                 "Use a browser that has it; or whoever holds the box can lift it with footbridge device.",
             ),
             Refusal::Gone => Problem::not_found(),
+            Refusal::Ended => Problem::not_signed_in(),
             Refusal::NotNow(why) => Problem::conflict(why, ""),
             Refusal::Disk(disk) => Problem::disk(disk),
             Refusal::Internal => Problem::internal(&"sign-in (see the line above)"),

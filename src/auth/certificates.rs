@@ -165,7 +165,7 @@ impl Auth {
         let last_used = by_hand.is_none().then_some(created);
         let new = Certificate { id, label: label.to_owned(), fingerprint, created, last_used };
         let mut why_not = None;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             why_not = match () {
                 () if user.certificates.iter().any(|one| one.fingerprint == new.fingerprint) => Some(TWICE),
                 () if user.certificates.len() >= limits::CERTIFICATES_PER_USER => Some(FULL),
@@ -191,7 +191,7 @@ impl Auth {
         let user = self.whole(login)?;
         let bound = login.certificate();
         let mut may = false;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             let shows =
                 bound.as_ref().is_some_and(|bound| user.certificates.iter().any(|one| one.fingerprint == *bound));
             may = shows || !required;
@@ -215,7 +215,7 @@ impl Auth {
         let user = self.whole(login)?;
         let mut removed = None;
         let mut last = false;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             let Some(at) = user.certificates.iter().position(|one| one.id == id) else { return };
             last = user.certificate_required && user.certificates.len() == 1;
             if !last {

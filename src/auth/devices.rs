@@ -253,48 +253,51 @@ impl Auth {
             last_used: Some(who.now.calendar),
         };
         let id = device.id;
-        let user = self.user(login.user)?;
-        if asks {
-            self.add_by_code(&user, device, code.unwrap_or(&Secret::new(Vec::new())), who)?;
-        } else {
-            self.add_device(&user, device, |_| true)?;
-        }
+        let user = match asks {
+            true => self.add_by_code(login, device, code.unwrap_or(&Secret::new(Vec::new())), who)?,
+            false => self.add_device(login, device, |_| true)?.ok_or(Refusal::Failed)?,
+        };
         login.set_device(Some(id));
         let fields = [("user", user.name.as_str()), ("label", &new.label), ("peer", &who.peer.to_string())];
         audit::note("device.trust", &fields);
-        let signed_in = if asks { Some(self.go_on(login, Stage::Full, who)?) } else { None };
+        let signed_in = if asks { Some(self.go_on(login, &user, Stage::Full, who)?) } else { None };
         Ok((id, signed_in))
     }
 
-    /// False: `may` said no.
-    fn add_device(&self, user: &User, device: Device, may: impl FnOnce(&mut User) -> bool) -> Result<bool, Refusal> {
+    /// None: `may` said no.
+    fn add_device(
+        &self,
+        login: &Login,
+        device: Device,
+        may: impl FnOnce(&mut User) -> bool,
+    ) -> Result<Option<User>, Refusal> {
         let (mut done, mut full) = (false, false);
-        self.store.update_user(user.id, |user| {
+        let user = self.change_own(login, |user| {
             full = user.devices.len() >= limits::DEVICES_PER_USER;
             if !full && may(user) {
                 user.devices.push(device);
                 done = true;
             }
         })?;
-        if full { Err(Refusal::NotNow(FULL)) } else { Ok(done) }
+        if full { Err(Refusal::NotNow(FULL)) } else { Ok(done.then_some(user)) }
     }
 
     /// Counts like a one-time code.
-    fn add_by_code(&self, user: &User, device: Device, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+    fn add_by_code(&self, login: &Login, device: Device, code: &Secret, who: &Who<'_>) -> Result<User, Refusal> {
         let by_address = self.admit(who)?;
         let by_account =
-            self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
+            self.table.admit(Counted::Code, Key::User(login.user), who.now.since_boot).map_err(Refusal::TooMany)?;
         let hash = token_hash(&claim::normal(code.expose_str().unwrap_or_default()));
         let now = who.now.calendar;
         let fits = |code: &mut Reset| token_fits(&code.hash, code.made, limits::DEVICE_CODE_SECONDS, &hash, now);
-        let added = self.add_device(user, device, |user| user.device_code.take_if(fits).is_some());
-        if matches!(added, Ok(false)) {
-            audit::note("device.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        let added = self.add_device(login, device, |user| user.device_code.take_if(fits).is_some());
+        if matches!(added, Ok(None)) {
+            audit::note("device.failed", &[("user", &login.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(by_address);
         self.table.forgive(by_account);
-        added.map(drop)
+        added?.ok_or(Refusal::Failed)
     }
 
     /// For another device: good once, for ten minutes; an earlier one is good no more.
@@ -302,7 +305,7 @@ impl Auth {
         let user = self.whole(login)?;
         let code = claim::fresh_code();
         let made = Reset { hash: token_hash(&claim::normal(&code)), made: who.now.calendar };
-        self.store.update_user(user.id, |user| user.device_code = Some(made))?;
+        self.change_own(login, |user| user.device_code = Some(made))?;
         audit::note("device.code", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         Ok(code)
     }
@@ -311,7 +314,7 @@ impl Auth {
     pub fn demand_device(&self, login: &Login, required: bool, who: &Who<'_>) -> Result<(), Refusal> {
         let user = self.whole(login)?;
         let mut trusted = false;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             trusted = login.device().is_some_and(|id| user.devices.iter().any(|device| device.id == id));
             if trusted || !required {
                 user.device_required = required;
@@ -332,7 +335,7 @@ impl Auth {
     pub fn remove_device(&self, login: &Login, id: Id) -> Result<(), Refusal> {
         let (mut label, mut last) = (None, false);
         let user = self.whole(login)?;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             let Some(at) = user.devices.iter().position(|device| device.id == id) else { return };
             last = user.device_required && user.devices.len() == 1;
             if !last {

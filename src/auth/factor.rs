@@ -9,7 +9,7 @@
 //! session it starts from and begins a new one (C5).
 
 use super::logins::{Login, Stage};
-use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, is_same_standing, notify, recovery, totp};
+use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
 use crate::audit;
 use crate::limits::Counted;
 use crate::random::Id;
@@ -43,7 +43,7 @@ fn about(user: Id) -> About<'static> {
 impl Auth {
     /// A secret to be scanned within five minutes.
     pub fn enrol_begin(&self, login: &Login, proof: Option<&Secret>, who: &Who<'_>) -> Result<Enrolment, Refusal> {
-        let user = self.user(login.user)?;
+        let user = self.own(login)?;
         self.prove_standing(login, &user, proof, who)?;
         let secret = totp::fresh_secret();
         let enrolment = Enrolment { secret: totp::as_text(&secret), uri: totp::uri(&secret, &user.name) };
@@ -64,38 +64,25 @@ impl Auth {
         if matches!(login.stage(), Stage::Factor | Stage::Device) {
             return Err(Refusal::NotNow(WRONG_STEP));
         }
-        let user = self.user(login.user)?;
         let made = login.data_key_of_any_stage(|data_key| {
-            (data_key.seal(&about(user.id), &secret), recovery::Set::fresh(data_key, &self.device, user.id))
+            (data_key.seal(&about(login.user), &secret), recovery::Set::fresh(data_key, &self.device, login.user))
         });
-        let (sealed, set) = made.ok_or(Refusal::Failed)?;
+        let (sealed, set) = made.ok_or(Refusal::Ended)?;
         let recovery_codes = set.codes.clone();
-        self.give_factor(&user, login.stage() == Stage::Recovered, sealed, step, set)?;
+        let user = self.give_factor(login, sealed, step, set)?;
         audit::note("factor.enrol", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        Ok(Enrolled { signed_in: self.begin_anew(login, who)?, recovery_codes })
+        Ok(Enrolled { signed_in: self.begin_anew(login, &user, who)?, recovery_codes })
     }
 
     /// Whoever came with a recovery code has lost what there was: nothing of it stays good.
-    fn give_factor(
-        &self,
-        seen: &User,
-        lost: bool,
-        sealed: Sealed,
-        step: u64,
-        set: recovery::Set,
-    ) -> Result<(), Refusal> {
-        let mut done = false;
-        self.store.update_user(seen.id, |user| {
-            if is_same_standing(seen, user) {
-                if lost {
-                    user.passkeys.clear();
-                }
-                (user.factor, user.last_step) = (Some(sealed), step);
-                set.give_to(user);
-                done = true;
+    fn give_factor(&self, login: &Login, sealed: Sealed, step: u64, set: recovery::Set) -> Result<User, Refusal> {
+        self.change_own(login, |user| {
+            if login.stage() == Stage::Recovered {
+                user.passkeys.clear();
             }
-        })?;
-        done.then_some(()).ok_or(Refusal::NotNow("It was set up from another browser meanwhile."))
+            (user.factor, user.last_step) = (Some(sealed), step);
+            set.give_to(user);
+        })
     }
 
     /// The second half of a sign-in.
@@ -103,34 +90,41 @@ impl Auth {
         let user = self.owing(login)?;
         self.spend_code(login, &user, code, who)?;
         audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.go_on(login, Stage::Full, who)
+        self.go_on(login, &user, Stage::Full, who)
     }
 
     /// A recovery code in place of the factor. It leads to a session that may replace the factor, and do nothing else (B4).
     pub fn use_recovery(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
         let admitted = self.admit(who)?;
-        let used = self.use_up_recovery(&user, code, who);
-        if matches!(used, Ok(false)) {
+        let used = self.use_up_recovery(login, &user, code, who);
+        if matches!(used, Ok(None)) {
             audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
-        used?;
+        let user = used?.ok_or(Refusal::Failed)?;
         audit::note("recovery.used", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.go_on(login, Stage::Recovered, who)
+        self.go_on(login, &user, Stage::Recovered, who)
     }
 
-    fn use_up_recovery(&self, user: &User, code: &Secret, who: &Who<'_>) -> Result<bool, Refusal> {
-        let Some(found) = recovery::find(user, code) else { return Ok(false) };
+    /// None: it is none of theirs (any more).
+    fn use_up_recovery(
+        &self,
+        login: &Login,
+        user: &User,
+        code: &Secret,
+        who: &Who<'_>,
+    ) -> Result<Option<User>, Refusal> {
+        let Some(found) = recovery::find(user, code) else { return Ok(None) };
         let mut ours = false;
-        self.store.update_user(user.id, |user| {
+        let user = self.change_own(login, |user| {
             ours = found.use_up(user);
             if ours {
                 notify(user, "recovery-code-used", who.now.calendar);
             }
         })?;
-        Ok(ours)
+        Ok(ours.then_some(user))
     }
 
     /// Where the policy allows to have none. Recovery codes stay: they are a way into the vault too.
@@ -140,12 +134,12 @@ impl Auth {
         }
         let user = self.whole(login)?;
         self.spend_code(login, &user, code, who)?;
-        self.store.update_user(user.id, |user| {
+        let user = self.change_own(login, |user| {
             user.factor = None;
             user.passkeys.clear();
         })?;
         audit::note("factor.disable", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.begin_anew(login, who)
+        self.begin_anew(login, &user, who)
     }
 
     /// Ten new recovery codes for somebody who has a factor; the old ones are good no more.
@@ -158,9 +152,9 @@ impl Auth {
         let user = self.whole(login)?;
         self.spend_code(login, &user, code, who)?;
         let set = login.data_key(|data_key| recovery::Set::fresh(data_key, &self.device, user.id));
-        let set = set.ok_or(Refusal::Failed)?;
+        let set = set.ok_or(Refusal::Ended)?;
         let codes = set.codes.clone();
-        self.store.update_user(user.id, |user| set.give_to(user))?;
+        self.change_own(login, |user| set.give_to(user))?;
         audit::note("recovery.renew", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         Ok(codes)
     }
@@ -215,14 +209,14 @@ impl Auth {
     /// The user of a sign-in that owes its second factor.
     pub(super) fn owing(&self, login: &Login) -> Result<User, Refusal> {
         match login.stage() {
-            Stage::Factor => self.user(login.user),
+            Stage::Factor => self.own(login),
             _ => Err(Refusal::NotNow(WRONG_STEP)),
         }
     }
 
     pub(super) fn whole(&self, login: &Login) -> Result<User, Refusal> {
         match login.stage() {
-            Stage::Full => self.user(login.user),
+            Stage::Full => self.own(login),
             _ => Err(Refusal::NotNow(WRONG_STEP)),
         }
     }
@@ -242,9 +236,9 @@ impl Auth {
         let by_account =
             self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
-        let secret = opened.ok_or(Refusal::Failed)?.map_err(internal)?;
+        let secret = opened.ok_or(Refusal::Ended)?.map_err(internal)?;
         let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
-        let taken = step.map_or(Ok(false), |step| self.take_step(user, step));
+        let taken = step.map_or(Ok(false), |step| self.take_step(login, step));
         if matches!(taken, Ok(false)) {
             audit::note("factor.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
@@ -255,11 +249,11 @@ impl Auth {
         taken.map(drop)
     }
 
-    /// False: the same code was quicker elsewhere, or the factor is another one by now.
-    fn take_step(&self, seen: &User, step: u64) -> Result<bool, Refusal> {
+    /// False: the same code was quicker elsewhere.
+    fn take_step(&self, login: &Login, step: u64) -> Result<bool, Refusal> {
         let mut ours = false;
-        self.store.update_user(seen.id, |user| {
-            if user.last_step < step && user.factor == seen.factor {
+        self.change_own(login, |user| {
+            if user.last_step < step {
                 user.last_step = step;
                 ours = true;
             }
@@ -267,13 +261,12 @@ impl Auth {
         Ok(ours)
     }
 
-    /// The next session of this sign-in, in place of this one.
-    pub(super) fn go_on(&self, login: &Login, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        let user = self.user(login.user)?;
+    /// The next session of this sign-in, in place of this one. `user`: as this one found or left them.
+    pub(super) fn go_on(&self, login: &Login, user: &User, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let device = login.device();
-        let stage = if stage == Stage::Full { Auth::last_stage(&user, device) } else { stage };
-        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
+        let stage = if stage == Stage::Full { Auth::last_stage(user, device) } else { stage };
+        let data_key = login.take_data_key().ok_or(Refusal::Ended)?;
         self.logins.end_where(|other| other.id == login.id);
-        self.begin_on(&user, stage, data_key, device, who)
+        self.begin_on(user, stage, data_key, device, who)
     }
 }

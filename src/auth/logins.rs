@@ -1,11 +1,12 @@
 //! Sign-in sessions. They live in memory only: a restart signs everybody out, and a stolen card holds none.
 
+use super::{certificates, is_trusted};
 use crate::clock::{Instant, Seconds};
 use crate::limits;
 use crate::random::{self, Id};
 use crate::secret::Secret;
 use crate::store::{Role, User};
-use crate::vault::DataKey;
+use crate::vault::{DataKey, Sealed};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -58,6 +59,27 @@ pub(super) enum Purpose {
     Use,
 }
 
+/// What a sign-in stands on. Whoever changes any of it ends the user's sign-ins; but a moment lies between that write and their end,
+/// and what is written in it would stay.
+#[derive(PartialEq, Eq)]
+pub(super) struct Ground {
+    role: Role,
+    /// The verifier of the password before the present one: another one after every new password, and only then. A hash that is renewed
+    /// at a sign-in leaves it as it is, and a new data key never comes without a new password.
+    before: Option<String>,
+    factor: Option<Sealed>,
+    has_factor: bool,
+}
+
+const _: () = assert!(limits::PASSWORD_HISTORY > 1, "the password before the present one is remembered");
+
+impl Ground {
+    pub(super) fn of(user: &User) -> Ground {
+        let before = user.old_verifiers.first().cloned();
+        Ground { role: user.role, before, factor: user.factor.clone(), has_factor: user.has_factor() }
+    }
+}
+
 /// One sign-in session: a browser that knows its cookie.
 pub struct Login {
     pub id: Id,
@@ -65,6 +87,7 @@ pub struct Login {
     pub user: Id,
     pub name: String,
     pub role: Role,
+    ground: Ground,
     pub csrf: String,
     pub peer: IpAddr,
     pub user_agent: String,
@@ -111,6 +134,14 @@ impl Login {
         let fresh = now.saturating_duration_since(self.started) < self.absolute
             && now.saturating_duration_since(self.last_use()) < self.idle;
         fresh && !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Is all as it was when this sign-in began, so that its data key is the account's, and what it asks for may be done? Asked with the
+    /// user as they are within the transaction that does it.
+    pub fn stands_on(&self, user: &User) -> bool {
+        let open = !self.ended.load(Ordering::Acquire) && !user.disabled;
+        let shown = is_trusted(user, self.device()) && certificates::is_registered(user, self.certificate().as_deref());
+        open && shown && self.ground == Ground::of(user)
     }
 
     /// The first time only, so that whoever has the cookie cannot fill the audit.
@@ -252,6 +283,7 @@ impl Logins {
             user: arrival.user.id,
             name: arrival.user.name.clone(),
             role: arrival.user.role,
+            ground: Ground::of(arrival.user),
             csrf: super::token(),
             peer: arrival.peer,
             user_agent: arrival.user_agent.chars().filter(|c| !c.is_control()).take(200).collect(),

@@ -39,7 +39,7 @@ use hashing::{Hasher, Turn, Verifier};
 use limiter::Counting;
 pub use limiter::{Key, Table};
 use lockout::Lockout;
-use logins::{Arrival, Binding, Login, Logins, Stage};
+use logins::{Arrival, Binding, Ground, Login, Logins, Stage};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
 use std::io;
@@ -137,6 +137,8 @@ pub enum Refusal {
     NameTaken,
     /// There is nothing to claim any more; or no such user.
     Gone,
+    /// The sign-in is over, or what it stands on is another by now.
+    Ended,
     /// Everything else was right, but the account demands a certificate; a sentence that says what was seen instead.
     Certificate(&'static str),
     /// It cannot be done as things are; a sentence that says why.
@@ -506,45 +508,59 @@ impl Auth {
         Ok(DataKey::unwrap(sealed, kek, &self.device, user.id, slot)?)
     }
 
-    /// A1: hashed anew when the cost has changed. A lock that is over is forgotten too, or a clock of 1970 would bring it back. The
-    /// user as they are now.
+    /// A1: hashed anew when the cost has changed. The user as they were when their password was verified, and nothing later: a sign-in
+    /// goes on with what it began with.
     fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<User, Refusal> {
         if Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != self.hasher.cost()) {
-            let verified = user.verifier.clone();
-            self.set_password(user.id, password, data_key, &verified, |user| user.locked_until = None)?;
-        } else if user.locked_until.is_some() {
-            self.store.update_user(user.id, |user| user.locked_until = None)?;
-        } else {
-            return Ok(user.clone());
+            return self.renew_lock(user, password, data_key);
         }
-        self.user(user.id)
+        Ok(user.clone())
     }
 
     fn user(&self, id: Id) -> Result<User, Refusal> {
         self.store.user(id)?.ok_or(Refusal::Gone)
     }
 
-    /// The new verifier and the key wrapped anew are one write: there is no moment with only one of them. Nothing is done if the
-    /// password that was `verified` is not the user's any more: the key at hand may be of yesterday.
-    fn set_password(
+    /// The account of a sign-in, as long as it is what the sign-in began with.
+    fn own(&self, login: &Login) -> Result<User, Refusal> {
+        Some(self.user(login.user)?).filter(|user| login.stands_on(user)).ok_or(Refusal::Ended)
+    }
+
+    /// Whatever a sign-in changes of its account is changed here: by the data key of yesterday, or on the word of who was put out a
+    /// moment ago, nothing is written. The account as it is then, for what follows: read once more, it might be another.
+    fn change_own(&self, login: &Login, change: impl FnOnce(&mut User)) -> Result<User, Refusal> {
+        self.change_if(login.user, |user| login.stands_on(user), change)?.ok_or(Refusal::Ended)
+    }
+
+    /// None: the user is gone, or not as they must be for this.
+    fn change_if(
         &self,
         id: Id,
-        password: &Secret,
-        data_key: &DataKey,
-        verified: &str,
-        also: impl FnOnce(&mut User),
-    ) -> Result<(), Refusal> {
-        let (verifier, kek) = self.hasher.make(password)?;
-        let sealed = data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT);
-        let mut done = false;
-        self.store.update_user(id, |user| {
-            if user.verifier == verified {
-                also(user);
-                lock_with(user, &verifier, sealed);
-                done = true;
+        fits: impl FnOnce(&User) -> bool,
+        change: impl FnOnce(&mut User),
+    ) -> Result<Option<User>, Refusal> {
+        let mut changed = None;
+        let there = self.store.update_user(id, |user| {
+            if fits(user) {
+                change(user);
+                changed = Some(user.clone());
             }
         })?;
-        done.then_some(()).ok_or(Refusal::Failed)
+        Ok(changed.filter(|_| there))
+    }
+
+    /// The same password and the same data key behind another hash. Nothing is done if the user as they were `verified` has another
+    /// password by now: the key at hand may be of yesterday.
+    fn renew_lock(&self, verified: &User, password: &Secret, data_key: &DataKey) -> Result<User, Refusal> {
+        let lock = self.lock(verified.id, password, data_key)?;
+        let fits = |user: &User| Ground::of(user) == Ground::of(verified);
+        self.change_if(verified.id, fits, |user| lock.put_on(user))?.ok_or(Refusal::Failed)
+    }
+
+    /// A password for a data key.
+    fn lock(&self, id: Id, password: &Secret, data_key: &DataKey) -> Result<Lock, Refusal> {
+        let (verifier, kek) = self.hasher.make(password)?;
+        Ok(Lock { verifier, sealed: data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT) })
     }
 
     /// The session is there first and then the user is looked at again: whoever was disabled, deleted or given another password
@@ -572,10 +588,9 @@ impl Auth {
         };
         let (login, cookie) = self.logins.begin(&arrival, data_key);
         login.set_device(device);
-        login.set_certificate(bound.clone());
-        let holds = |now: &User| is_trusted(now, device) && certificates::is_registered(now, bound.as_deref());
+        login.set_certificate(bound);
         match self.store.user(user.id) {
-            Ok(Some(now)) if is_same_standing(user, &now) && holds(&now) => Ok(SignedIn { login, cookie }),
+            Ok(Some(now)) if is_same_standing(user, &now) && login.stands_on(&now) => Ok(SignedIn { login, cookie }),
             changed => {
                 self.logins.end_where(|other| other.id == login.id);
                 changed?;
@@ -584,12 +599,11 @@ impl Auth {
         }
     }
 
-    /// A new session takes the place of all that the user has (C5, A7), with the key of this one.
-    fn begin_anew(&self, login: &Login, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        let user = self.user(login.user)?;
-        let data_key = login.take_data_key().ok_or(Refusal::Failed)?;
+    /// A new session takes the place of all that the user has (C5, A7), with the key of this one. `user`: as this one left them.
+    fn begin_anew(&self, login: &Login, user: &User, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let data_key = login.take_data_key().ok_or(Refusal::Ended)?;
         self.logins.end_where(|other| other.user == user.id);
-        self.begin_on(&user, Auth::last_stage(&user, login.device()), data_key, login.device(), who)
+        self.begin_on(user, Auth::last_stage(user, login.device()), data_key, login.device(), who)
     }
 
     // ---- signed in ----
@@ -641,19 +655,21 @@ impl Auth {
         new: &Secret,
         who: &Who<'_>,
     ) -> Result<SignedIn, Refusal> {
+        let user = self.whole(login)?;
         let admitted = self.admit(who)?;
-        let user = self.store.user(login.user)?.ok_or(Refusal::Gone)?;
         if self.prove(Some(&user), current, who)?.is_none() {
             audit::note("password.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
         self.check_new_password(&user, new, "new")?;
-        let remember = |user: &mut User| remember_password(user, who.now.calendar);
-        let rewrapped = login.data_key(|data_key| self.set_password(user.id, new, data_key, &user.verifier, remember));
-        rewrapped.ok_or(Refusal::Failed)??;
+        let lock = login.data_key(|data_key| self.lock(user.id, new, data_key)).ok_or(Refusal::Ended)??;
+        let user = self.change_own(login, |user| {
+            remember_password(user, who.now.calendar);
+            lock.put_on(user);
+        })?;
         audit::note("password.change", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.begin_anew(login, who)
+        self.begin_anew(login, &user, who)
     }
 
     /// A2, and none of the last five (A8).
@@ -721,9 +737,8 @@ impl Auth {
 /// What a sign-in was decided by.
 fn is_same_standing(then: &User, now: &User) -> bool {
     let keys = |user: &User| user.passkeys.iter().map(|key| key.id).collect::<Vec<_>>();
-    let factors = then.factor == now.factor && keys(then) == keys(now);
     let demand = then.device_required == now.device_required;
-    !now.disabled && then.role == now.role && then.verifier == now.verifier && factors && demand
+    !now.disabled && Ground::of(then) == Ground::of(now) && keys(then) == keys(now) && demand
 }
 
 /// It was not removed meanwhile.
@@ -731,10 +746,18 @@ fn is_trusted(now: &User, device: Option<Id>) -> bool {
     device.is_none_or(|id| now.devices.iter().any(|device| device.id == id))
 }
 
-fn lock_with(user: &mut User, verifier: &Verifier, sealed: Sealed) {
-    user.verifier = verifier.to_text();
-    user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
-    user.wrapped.push((PASSWORD_SLOT.into(), sealed));
+/// A password's verifier, and the data key wrapped by it. They are one write: there is no moment with only one of them.
+struct Lock {
+    verifier: Verifier,
+    sealed: Sealed,
+}
+
+impl Lock {
+    fn put_on(self, user: &mut User) {
+        user.verifier = self.verifier.to_text();
+        user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
+        user.wrapped.push((PASSWORD_SLOT.into(), self.sealed));
+    }
 }
 
 /// Before the new one is set (A8). A reset token that is still out there is for a password that is no more.

@@ -89,7 +89,7 @@ impl Auth {
         let open = |data_key: &DataKey| {
             user.passkeys.iter().map(|key| Ok((key.clone(), open(data_key, user.id, key)?))).collect()
         };
-        login.data_key_of_any_stage(open).ok_or(Refusal::Failed)?
+        login.data_key_of_any_stage(open).ok_or(Refusal::Ended)?
     }
 
     /// Those that a new one will stand beside.
@@ -119,7 +119,7 @@ impl Auth {
         place: &Place,
         who: &Who<'_>,
     ) -> Result<Wish, Refusal> {
-        let user = self.user(login.user)?;
+        let user = self.own(login)?;
         if user.passkeys.len() >= limits::PASSKEYS_PER_USER && login.stage() != Stage::Recovered {
             return Err(Refusal::NotNow(FULL));
         }
@@ -148,7 +148,7 @@ impl Auth {
         if matches!(login.stage(), Stage::Factor | Stage::Device) {
             return Err(Refusal::NotNow(WRONG_STEP));
         }
-        let user = self.user(login.user)?;
+        let user = self.own(login)?;
         let made = webauthn::read_made(&client_data.0, &attestation.0, &asked, place).map_err(|flaw| {
             log::info!("a passkey of {} was refused: {flaw}", user.name);
             Refusal::Weak { field: "attestation", message: format!("This passkey cannot be taken: {flaw}.") }
@@ -164,16 +164,15 @@ impl Auth {
         };
         let id = Id::random();
         let sealed = login.data_key_of_any_stage(|data_key| seal(data_key, user.id, id, &inside));
-        let sealed = sealed.ok_or(Refusal::Failed)??;
+        let sealed = sealed.ok_or(Refusal::Ended)??;
         let passkey = Passkey { id, label: label.to_owned(), created: who.now.calendar, last_used: None, sealed };
-        let lost = login.stage() == Stage::Recovered;
-        let first = lost || !user.has_factor();
+        let first = login.stage() == Stage::Recovered || !user.has_factor();
         let set = login.data_key_of_any_stage(|data_key| recovery::Set::fresh(data_key, &self.device, user.id));
         let set = set.filter(|_| first);
         let recovery_codes = set.as_ref().map(|set| set.codes.clone());
-        self.keep_passkey(&user, passkey, lost, set)?;
+        let user = self.keep_passkey(login, &user, passkey, set)?;
         let enrolled = match recovery_codes {
-            Some(recovery_codes) => Some(Enrolled { signed_in: self.begin_anew(login, who)?, recovery_codes }),
+            Some(recovery_codes) => Some(Enrolled { signed_in: self.begin_anew(login, &user, who)?, recovery_codes }),
             None => None,
         };
         audit::note("passkey.add", &[("user", &user.name), ("label", label), ("peer", &who.peer.to_string())]);
@@ -184,13 +183,14 @@ impl Auth {
     /// may have wished while there was place for one.
     fn keep_passkey(
         &self,
+        login: &Login,
         seen: &User,
         passkey: Passkey,
-        lost: bool,
         set: Option<recovery::Set>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<User, Refusal> {
+        let lost = login.stage() == Stage::Recovered;
         let mut done = Err(Refusal::NotNow(MEANWHILE));
-        self.store.update_user(seen.id, |user| {
+        let kept = self.change_own(login, |user| {
             if !is_same_standing(seen, user) {
                 return;
             }
@@ -206,14 +206,14 @@ impl Auth {
             set.into_iter().for_each(|set| set.give_to(user));
             done = Ok(());
         })?;
-        done
+        done.map(|()| kept)
     }
 
     /// Never the last factor: turning it off wants a proof.
     pub fn remove_passkey(&self, login: &Login, id: Id) -> Result<(), Refusal> {
         let (mut label, mut last) = (None, false);
         let user = self.whole(login)?;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             let Some(at) = user.passkeys.iter().position(|key| key.id == id) else { return };
             last = user.factor.is_none() && user.passkeys.len() == 1;
             if !last {
@@ -260,7 +260,7 @@ impl Auth {
         let user = self.owing(login)?;
         self.spend_assertion(login, &user, assertion, place, who)?;
         audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string()), ("with", "passkey")]);
-        self.go_on(login, Stage::Full, who)
+        self.go_on(login, &user, Stage::Full, who)
     }
 
     /// Something that stands for a one-time code, once: wherever one is asked for, a passkey does as well.
@@ -326,9 +326,9 @@ impl Auth {
         }
         let inside = Inside { counter, ..inside };
         let sealed = login.data_key_of_any_stage(|data_key| seal(data_key, user.id, passkey.id, &inside));
-        let sealed = sealed.ok_or(Refusal::Failed)??;
+        let sealed = sealed.ok_or(Refusal::Ended)??;
         let mut ours = false;
-        self.store.update_user(user.id, |user| {
+        self.change_own(login, |user| {
             if let Some(stored) = user.passkeys.iter_mut().find(|stored| **stored == passkey) {
                 (stored.sealed, stored.last_used) = (sealed, Some(who.now.calendar));
                 ours = true;

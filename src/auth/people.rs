@@ -2,9 +2,7 @@
 //! (`Registry::end_all_of`), because they are in a room above; and so is the line in the audit, because they know who asked.
 
 use super::logins::Login;
-use super::{
-    Auth, DataKey, Refusal, Who, devices, lock_with, notify, recovery, remember_password, token, token_fits, token_hash,
-};
+use super::{Auth, DataKey, Refusal, Who, devices, notify, recovery, remember_password, token, token_fits, token_hash};
 use crate::audit;
 use crate::clock::{Now, Seconds};
 use crate::limits;
@@ -185,8 +183,7 @@ impl Auth {
         found: Option<&recovery::Found>,
         who: &Who<'_>,
     ) -> Result<(), Refusal> {
-        let (verifier, kek) = self.hasher.make(new)?;
-        let sealed = data_key.wrap(&kek, &self.device, user.id, super::PASSWORD_SLOT);
+        let lock = self.lock(user.id, new, data_key)?;
         let now = who.now.calendar;
         let mut done = false;
         let change = |user: &mut User| {
@@ -195,7 +192,7 @@ impl Auth {
             done = good && found.is_none_or(|found| found.use_up(user));
             if done {
                 remember_password(user, now);
-                lock_with(user, &verifier, sealed);
+                lock.put_on(user);
                 user.locked_until = None;
                 notify(user, if found.is_some() { "password-reset" } else { "vault-discarded" }, now);
             }
@@ -225,8 +222,7 @@ impl Auth {
 
     /// The user has read the first `count` of them.
     pub fn dismiss_notices(&self, login: &Login, count: usize) -> Result<(), Refusal> {
-        self.store.update_user(login.user, |user| drop(user.notices.drain(..count.min(user.notices.len()))))?;
-        Ok(())
+        self.change_own(login, |user| drop(user.notices.drain(..count.min(user.notices.len())))).map(drop)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 mod factor;
+mod overtaken;
 mod people;
 
 const GOOD: &str = "a long bridge over cold water";
@@ -98,7 +99,7 @@ fn a_plain_user_made_before_the_claim_does_not_close_it() {
 fn who_is_disabled_or_changed_while_signing_in_does_not_get_in() {
     let Box_ { auth, .. } = fresh(settings());
     let ada = add(&auth, "ada");
-    for change in [|user: &mut User| user.disabled = true, |user: &mut User| user.verifier = "another".into()] {
+    for change in [|user: &mut User| user.disabled = true, |user: &mut User| remember_password(user, 1)] {
         auth.store.update_user(ada.id, change).unwrap();
         // Where a sign-in stands when its hash is done: `ada` is what it saw before.
         assert!(is_failed(auth.begin(&ada, Stage::Full, DataKey::random(), &who())));
@@ -115,7 +116,8 @@ fn who_is_disabled_or_changed_while_signing_in_does_not_get_in() {
 fn a_password_is_replaced_only_if_it_is_the_one_that_was_verified() {
     let Box_ { auth, .. } = fresh(settings());
     let ada = add(&auth, "ada");
-    let outcome = auth.set_password(ada.id, &OTHER.into(), &DataKey::random(), "of yesterday", |_| ());
+    let yesterday = User { old_verifiers: vec!["of yesterday".into()], ..ada };
+    let outcome = auth.renew_lock(&yesterday, &OTHER.into(), &DataKey::random());
     assert!(is_failed(outcome) && auth.sign_in("ada", &GOOD.into(), &who()).is_ok());
 }
 

@@ -1,7 +1,7 @@
 //! A user's hosts, credentials and preferences. The owner's id is in the key, so nobody else's can be reached by accident.
 
 use super::table::{Plan, key};
-use super::{Credential, Host, Store, StoreError};
+use super::{Credential, Host, Store, StoreError, User};
 use crate::clock::Seconds;
 use crate::random::Id;
 use serde::Serialize;
@@ -26,7 +26,7 @@ impl Store {
     pub fn put_host(&self, user: Id, host: &Host, most: usize) -> Result<(), StoreError> {
         let _turn = self.my_turn();
         let host = self.with_own_credential(user, host.clone())?;
-        self.put_in_turn(HOST, user, host.id, &host, most)
+        self.put_in_turn(HOST, user, host.id, &host, most, |_| true)
     }
 
     /// What its owner changed of it; when it was made and last used stays. None: there is no such host (any more).
@@ -78,10 +78,17 @@ impl Store {
         self.records.get(&key(CREDENTIAL, &[user, id]))
     }
 
-    /// Adds or replaces. [`StoreError::Full`] if it would be one more than `most`.
-    pub fn put_credential(&self, user: Id, credential: &Credential, most: usize) -> Result<(), StoreError> {
+    /// The same; and [`StoreError::Overtaken`] unless its owner, as they are in this very transaction, still `has` the key it is sealed
+    /// under.
+    pub fn put_credential(
+        &self,
+        user: Id,
+        credential: &Credential,
+        most: usize,
+        has: impl FnOnce(&User) -> bool,
+    ) -> Result<(), StoreError> {
         let _turn = self.my_turn();
-        self.put_in_turn(CREDENTIAL, user, credential.id, credential, most)
+        self.put_in_turn(CREDENTIAL, user, credential.id, credential, most, has)
     }
 
     pub fn rename_credential(&self, user: Id, id: Id, label: &str) -> Result<Option<Credential>, StoreError> {
@@ -115,6 +122,7 @@ impl Store {
     pub fn put_preferences(&self, user: Id, preferences: &Map<String, Value>) -> Result<(), StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
+        self.watch_owner(&mut plan, user)?;
         self.records.put(&mut plan, key(PREFERENCES, &[user]), preferences)?;
         self.records.commit(&plan).map(drop)
     }
@@ -126,13 +134,17 @@ impl Store {
         id: Id,
         value: &impl Serialize,
         most: usize,
+        may: impl FnOnce(&User) -> bool,
     ) -> Result<(), StoreError> {
+        let mut plan = Plan::default();
+        if !may(&self.watch_owner(&mut plan, user)?) {
+            return Err(StoreError::Overtaken);
+        }
         let place = key(table, &[user, id]);
         let own = self.records.engine.range(&key(table, &[user]))?;
         if own.len() >= most && !own.iter().any(|(key, _)| *key == place) {
             return Err(StoreError::Full);
         }
-        let mut plan = Plan::default();
         self.records.put(&mut plan, place, value)?;
         self.records.commit(&plan).map(drop)
     }

@@ -51,6 +51,7 @@ impl Store {
         let mut owners: Vec<Option<Id>> = keys.iter().map(|key| key.user).collect();
         owners.dedup();
         for user in owners {
+            user.map(|user| self.watch_owner(&mut plan, user)).transpose()?;
             let mut there = self.host_keys_of(user)?;
             for key in keys.iter().filter(|key| key.user == user) {
                 if !there.iter().any(|known| says_the_same(known, key)) {
@@ -72,6 +73,7 @@ impl Store {
     pub fn replace_host_key(&self, new: &KnownHostKey) -> Result<(), StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
+        new.user.map(|user| self.watch_owner(&mut plan, user)).transpose()?;
         for old in self.host_keys_of(new.user)? {
             let same_host = old.address == new.address && old.port == new.port;
             if same_host && (old.algorithm == new.algorithm || old.algorithm.is_none()) {

@@ -36,6 +36,8 @@ pub enum StoreError {
     Exists,
     /// Longer than any value may be.
     TooLong,
+    /// Whose it would be is gone, or not (any more) as they must be for it.
+    Overtaken,
     /// Another process has the file.
     AlreadyOpen,
     /// Written by a newer version of this program.
@@ -53,6 +55,7 @@ impl fmt::Display for StoreError {
             StoreError::Full => out.write_str("no place for more of these"),
             StoreError::Exists => out.write_str("it exists already"),
             StoreError::TooLong => out.write_str("the value is too long to be stored"),
+            StoreError::Overtaken => out.write_str("whose it would be is gone, or has changed meanwhile"),
             StoreError::AlreadyOpen => out
                 .write_str("the database is open in another process; is a footbridge running on this data directory?"),
             StoreError::Newer(format) => {

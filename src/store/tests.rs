@@ -40,6 +40,12 @@ fn user(name: &str) -> User {
     }
 }
 
+fn somebody(store: &Store) -> Id {
+    let user = user("somebody");
+    store.add_user(&user).unwrap();
+    user.id
+}
+
 fn host(label: &str) -> Host {
     Host {
         id: Id::random(),
@@ -133,10 +139,28 @@ fn what_belongs_to_a_user_is_theirs_and_goes_with_them() {
     store.add_user(&user("ada")).unwrap();
 }
 
+/// The story: a request that was on its way while its user was deleted left a host that nobody could see or delete any more.
+#[test]
+fn nothing_is_written_for_somebody_who_is_gone() {
+    let (_dir, _, store) = fresh();
+    let me = somebody(&store);
+    let is_overtaken = |outcome: Result<(), StoreError>| matches!(outcome, Err(StoreError::Overtaken));
+    assert!(is_overtaken(store.put_credential(me, &credential(me), 9, |user| user.verifier == "of yesterday")));
+    assert!(store.credentials(me).unwrap().is_empty());
+    store.delete_user(me).unwrap();
+    let before = store.snapshot().unwrap().0;
+    assert!(is_overtaken(store.put_host(me, &host("h"), 9)));
+    assert!(is_overtaken(store.put_credential(me, &credential(me), 9, |_| true)));
+    assert!(is_overtaken(store.put_preferences(me, &Default::default())));
+    let key = known(Some(me), Some("ed"), "1");
+    assert!(is_overtaken(store.replace_host_key(&key)) && is_overtaken(store.add_host_keys(&[key]).map(drop)));
+    assert!(store.snapshot().unwrap().0 == before);
+}
+
 #[test]
 fn a_quota_counts_new_things_only() {
     let (_dir, _, store) = fresh();
-    let me = Id::random();
+    let me = somebody(&store);
     let mut first = host("a");
     store.put_host(me, &first, 1).unwrap();
     assert!(matches!(store.put_host(me, &host("b"), 1), Err(StoreError::Full)));
@@ -148,9 +172,9 @@ fn a_quota_counts_new_things_only() {
 #[test]
 fn a_deleted_credential_leaves_its_hosts_asking() {
     let (_dir, _, store) = fresh();
-    let me = Id::random();
+    let me = somebody(&store);
     let credential = credential(me);
-    store.put_credential(me, &credential, 10).unwrap();
+    store.put_credential(me, &credential, 10, |_| true).unwrap();
     let with = Host { credential_id: Some(credential.id), ..host("with") };
     store.put_host(me, &with, 10).unwrap();
     assert_eq!(store.rename_credential(me, credential.id, "new").unwrap().unwrap().label, "new");
@@ -162,7 +186,7 @@ fn a_deleted_credential_leaves_its_hosts_asking() {
 #[test]
 fn last_use_is_noted_to_the_minute() {
     let (_dir, _, store) = fresh();
-    let (me, host) = (Id::random(), host("h"));
+    let (me, host) = (somebody(&store), host("h"));
     store.put_host(me, &host, 10).unwrap();
     let last = |now| {
         store.touch_host(me, host.id, now).unwrap();
@@ -174,7 +198,7 @@ fn last_use_is_noted_to_the_minute() {
 #[test]
 fn host_keys_are_kept_once_and_replaced_by_algorithm() {
     let (_dir, _, store) = fresh();
-    let me = Id::random();
+    let me = somebody(&store);
     let (ed, rsa, pin) =
         (known(Some(me), Some("ed"), "1"), known(Some(me), Some("rsa"), "2"), known(Some(me), None, "3"));
     assert_eq!(store.add_host_keys(&[ed.clone(), rsa, pin, known(Some(me), Some("ed"), "1")]).unwrap(), 3);
@@ -272,7 +296,7 @@ fn a_step_that_fails_leaves_the_old_format_whole() {
 fn a_value_beyond_the_bound_is_refused() {
     let (_dir, _, store) = fresh();
     let big = Host { notes: "x".repeat(crate::limits::VALUE_BYTES), ..host("big") };
-    assert!(matches!(store.put_host(Id::random(), &big, 10), Err(StoreError::TooLong)));
+    assert!(matches!(store.put_host(somebody(&store), &big, 10), Err(StoreError::TooLong)));
 }
 
 proptest! {
@@ -316,8 +340,9 @@ proptest! {
 fn a_change_does_not_bring_back_what_was_deleted() {
     let (_dir, _key, store) = fresh();
     let ada = user("ada");
+    store.add_user(&ada).unwrap();
     let login = credential(ada.id);
-    store.put_credential(ada.id, &login, 9).unwrap();
+    store.put_credential(ada.id, &login, 9, |_| true).unwrap();
     let asked = Host { credential_id: Some(login.id), ..host("a") };
     store.put_host(ada.id, &asked, 9).unwrap();
     store.touch_host(ada.id, asked.id, 77).unwrap();
@@ -377,7 +402,7 @@ fn discarded_credentials_leave_their_hosts_and_everybody_elses_alone() {
     for owner in [&ada, &bob] {
         store.add_user(owner).unwrap();
         let credential = credential(owner.id);
-        store.put_credential(owner.id, &credential, 9).unwrap();
+        store.put_credential(owner.id, &credential, 9, |_| true).unwrap();
         let host = Host { credential_id: Some(credential.id), ..host("h") };
         store.put_host(owner.id, &host, 9).unwrap();
     }

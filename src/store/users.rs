@@ -56,6 +56,11 @@ impl Store {
         }
     }
 
+    /// Whose it is that the plan writes: they are there now, or nothing is written. What is written for nobody stays for ever.
+    pub(super) fn watch_owner(&self, plan: &mut Plan, id: Id) -> Result<User, StoreError> {
+        self.records.watch(plan, &key(USER, &[id]))?.ok_or(StoreError::Overtaken)
+    }
+
     pub fn users(&self) -> Result<Vec<User>, StoreError> {
         self.records.all(&key(USER, &[]))
     }

@@ -86,7 +86,7 @@ fn a_lock_can_be_lifted() {
 }
 
 /// A credential of the user's, sealed under their key.
-fn keep_a_credential(auth: &Auth, login: &Login) -> Id {
+pub fn keep_a_credential(auth: &Auth, login: &Login) -> Result<Id, StoreError> {
     let id = Id::random();
     let about = About { user: login.user, record: id, kind: "ssh-password", version: 1 };
     let secret = login.data_key(|key| key.seal(&about, &"hunter2".into())).unwrap();
@@ -101,8 +101,8 @@ fn keep_a_credential(auth: &Auth, login: &Login) -> Id {
         created: 1,
         secret,
     };
-    auth.store.put_credential(login.user, &credential, 9).unwrap();
-    id
+    auth.store.put_credential(login.user, &credential, 9, |user| login.stands_on(user))?;
+    Ok(id)
 }
 
 fn reads_it(auth: &Auth, login: &Login, id: Id) -> bool {
@@ -122,7 +122,7 @@ fn a_recovery_code_keeps_the_vault_when_the_password_is_forgotten() {
     let Box_ { auth, .. } = fresh(settings());
     let ada = add(&auth, "ada");
     let (secret, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
-    let id = keep_a_credential(&auth, &enrolled.signed_in.login);
+    let id = keep_a_credential(&auth, &enrolled.signed_in.login).unwrap();
     let code: Secret = enrolled.recovery_codes[0].as_str().into();
     let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
     assert!(!is_over(&auth, &enrolled.signed_in), "the token alone changes nothing");
@@ -158,7 +158,7 @@ fn without_a_recovery_code_the_vault_is_discarded_and_never_opened() {
     let Box_ { auth, .. } = fresh(Settings { factor: Policy::Required, ..settings() });
     let ada = add(&auth, "ada");
     let (_, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
-    let id = keep_a_credential(&auth, &enrolled.signed_in.login);
+    let id = keep_a_credential(&auth, &enrolled.signed_in.login).unwrap();
     let before = auth.store.credential(ada.id, id).unwrap().unwrap();
     let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
     auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who()).unwrap();
@@ -168,7 +168,7 @@ fn without_a_recovery_code_the_vault_is_discarded_and_never_opened() {
     let half = auth.sign_in("ada", &OTHER.into(), &who()).unwrap().login;
     assert_eq!(half.stage(), Stage::Enrol);
     let (_, anew) = enrol(&auth, &half);
-    auth.store.put_credential(ada.id, &before, 9).unwrap();
+    auth.store.put_credential(ada.id, &before, 9, |_| true).unwrap();
     assert!(!reads_it(&auth, &anew.signed_in.login, id), "not even from a backup");
     let user = auth.store.user(ada.id).unwrap().unwrap();
     assert!(user.recovery.len() == 10 && user.wrapped.len() == 11);

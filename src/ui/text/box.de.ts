@@ -62,7 +62,6 @@ const box: Record<string, string> = {
   'You have no second factor.': 'Du hast keinen zweiten Faktor.',
   'Your second factor is a passkey, and no app. Use that.': 'Dein zweiter Faktor ist ein Passkey und keine App. Benutze ihn.',
   'Begin again: setting it up took longer than five minutes.': 'Beginne von vorn: Das Einrichten dauerte länger als fünf Minuten.',
-  'It was set up from another browser meanwhile.': 'Er wurde inzwischen von einem anderen Browser aus eingerichtet.',
   'On this box everybody has a second factor. You can replace yours.': 'Auf dieser Box haben alle einen zweiten Faktor. Du kannst deinen ersetzen.',
   'Browsers keep passkeys for host names, and this page was opened by an address.': 'Browser bewahren Passkeys für Rechnernamen auf, und diese Seite wurde über eine Adresse geöffnet.',
   'Open it by a name of the box, with a certificate that the browser trusts.': 'Öffne sie über einen Namen der Box, mit einem Zertifikat, dem der Browser vertraut.',
