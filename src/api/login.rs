@@ -77,7 +77,11 @@ struct SignOut {
 
 pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: SignOut = request.read()?;
-    let login = request.any_login()?;
+    // A half sign-in ends itself and nothing else: a password alone is no word over anybody's terminals.
+    let login = match fields.terminals {
+        Terminals::Keep => request.any_login()?,
+        Terminals::End => request.login()?,
+    };
     context.auth.sign_out(login);
     match fields.terminals {
         Terminals::Keep => context.registry.recheck(login.user),

@@ -3,7 +3,7 @@
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge};
 use crate::world::ssh_server::SshServer;
-use crate::world::{ADA, claimed, claimed_with};
+use crate::world::{ADA, at_a_prompt, claimed, claimed_with};
 use footbridge::api::{Access, Method, ROUTES};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -117,6 +117,19 @@ fn between_the_two_steps_nothing_else_works() {
     let mut gives_up = half(&box_, ADA, "factor");
     gives_up.post("/api/logout", json!({"terminals": "keep"})).expect(204);
     assert!(!gives_up.is_signed_in());
+}
+
+/// The story: whoever had the password alone could end all terminals of its owner, by signing out of a sign-in that owed its factor.
+#[test]
+fn a_half_sign_in_ends_no_terminal() {
+    let (_host, box_, mut ada, _, terminal) = at_a_prompt();
+    enrol(&mut ada);
+    let mut browser = half(&box_, ADA, "factor");
+    let path = format!("/api/sessions/{}", terminal.session);
+    assert_eq!(browser.post("/api/logout", json!({"terminals": "end"})).refusal(403), "second_factor");
+    assert_eq!(ada.get(&path).expect(200)["state"], "live");
+    browser.post("/api/logout", json!({"terminals": "keep"})).expect(204);
+    assert_eq!(ada.get(&path).expect(200)["state"], "live");
 }
 
 #[test]
