@@ -4,7 +4,7 @@
 //! A certificate stands beside the password and the factor, never for them.
 
 use super::logins::Login;
-use super::{Auth, Refusal, Who};
+use super::{Auth, Refusal, Who, devices};
 use crate::audit;
 use crate::clock::Seconds;
 use crate::limits;
@@ -244,7 +244,7 @@ impl Auth {
         let (mut certificate, mut device, mut lifted) = (None, None, false);
         self.store.update_user(user.id, |user| {
             certificate = user.certificates.iter().position(|one| one.id == id).map(|at| user.certificates.remove(at));
-            device = user.devices.iter().position(|one| one.id == id).map(|at| user.devices.remove(at));
+            device = user.devices.iter().position(|one| one.id == id).map(|at| devices::take_off(user, at));
             let without = (user.certificates.is_empty(), user.devices.is_empty());
             lifted = certificate.is_some() && without.0 && user.certificate_required
                 || device.is_some() && without.1 && user.device_required;

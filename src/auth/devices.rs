@@ -339,7 +339,7 @@ impl Auth {
             let Some(at) = user.devices.iter().position(|device| device.id == id) else { return };
             last = user.device_required && user.devices.len() == 1;
             if !last {
-                label = Some(user.devices.remove(at).label);
+                label = Some(take_off(user, at).label);
             }
         })?;
         if last {
@@ -350,6 +350,12 @@ impl Auth {
         audit::note("device.remove", &[("user", &user.name), ("label", &label)]);
         Ok(())
     }
+}
+
+/// With the code for another device that is out, because it may be this one that made it.
+pub(super) fn take_off(user: &mut User, at: usize) -> Device {
+    user.device_code = None;
+    user.devices.remove(at)
 }
 
 /// Nothing of it is left: for who has lost them all, on the word of whoever holds the box.

@@ -760,9 +760,10 @@ impl Lock {
     }
 }
 
-/// Before the new one is set (A8). A reset token that is still out there is for a password that is no more.
+/// Before the new one is set (A8). What was given out and not used yet was given out by who had the old one: a reset token, and a code
+/// for another device.
 fn remember_password(user: &mut User, now: Seconds) {
-    user.reset = None;
+    (user.reset, user.device_code) = (None, None);
     user.old_verifiers.insert(0, user.verifier.clone());
     user.old_verifiers.truncate(limits::PASSWORD_HISTORY - 1);
     user.password_changed = now;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::totp;
-use crate::store::{Credential, CredentialKind};
+use crate::store::{Credential, CredentialKind, Device};
 use crate::vault::About;
 
 fn administrator(auth: &Auth, name: &str) -> User {
@@ -257,4 +257,29 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
     assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");
     invite(days);
+}
+
+/// The story: a stolen laptop, trusted still, had made a code for another device. It was removed, and the code was good as before.
+#[test]
+fn a_code_for_another_device_ends_with_a_device_and_with_the_password() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let login = signed_in(&auth, "ada").login;
+    let device = || Device { id: Id::random(), label: "d".into(), key: "k".into(), created: 1, last_used: None };
+    let (stolen, other) = (device(), device());
+    auth.store.update_user(ada.id, |user| user.devices = vec![stolen.clone(), other.clone()]).unwrap();
+    let is_out = || auth.store.user(ada.id).unwrap().unwrap().device_code.is_some();
+    let make = || {
+        auth.device_code(&login, &who()).unwrap();
+        assert!(is_out());
+    };
+    make();
+    auth.remove_device(&login, stolen.id).unwrap();
+    assert!(!is_out());
+    make();
+    auth.revoke_device(&ada, other.id).unwrap();
+    assert!(!is_out());
+    make();
+    auth.change_password(&login, &GOOD.into(), &OTHER.into(), &who()).unwrap();
+    assert!(!is_out());
 }
