@@ -66,7 +66,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     if fields.role == Role::Administrator {
         prove(context, request, fields.proof.as_ref(), "add administrator")?;
     }
-    let user = context.auth.add_user(&fields.name, fields.role, &fields.password, &request.now)?;
+    let by = Some(&**request.login()?);
+    let user = context.auth.add_user(by, &fields.name, fields.role, &fields.password, &request.now)?;
     note(request, "admin.user.add", &user.name)?;
     Answer::json(201, &show(context, request, &user))
 }
@@ -89,7 +90,7 @@ pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
         prove(context, request, fields.proof.as_ref(), &format!("make administrator {}", user.id))?;
     }
     if role.is_some() || disabled.is_some() {
-        context.auth.set_standing(user.id, role, disabled)?;
+        context.auth.set_standing(request.login()?, user.id, role, disabled)?;
         let_go(context, user.id, role != Some(Role::CommandOnly) && disabled != Some(true));
     }
     if role.is_some() {
@@ -111,7 +112,7 @@ fn let_go(context: &Context, user: Id, keeps_terminals: bool) {
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let user = find(context, request)?;
-    context.auth.delete_user(user.id)?;
+    context.auth.delete_user(Some(request.login()?), user.id)?;
     note(request, "admin.user.delete", &user.name)?;
     let_go(context, user.id, false);
     Ok(Answer::nothing())
@@ -161,7 +162,7 @@ pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, 
     let fields: Proof = request.read()?;
     let user = find(context, request)?;
     prove(context, request, fields.proof.as_ref(), &format!("reset factor {}", user.id))?;
-    context.auth.reset_factor(user.id, &request.now)?;
+    context.auth.reset_factor(Some(request.login()?), user.id, &request.now)?;
     note(request, "admin.user.reset-mfa", &user.name)?;
     let_go(context, user.id, true);
     Ok(Answer::nothing())

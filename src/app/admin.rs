@@ -6,7 +6,7 @@ use super::serve::{Rooms, prepare};
 use super::update::Presence;
 use super::{Outcome, backup, metrics, prompt, say, supervisor};
 use crate::audit;
-use crate::auth::{Auth, COMMAND_LINE, Refusal};
+use crate::auth::{Auth, Refusal};
 use crate::bridge::Registry;
 use crate::clock::{self, Instant, Seconds};
 use crate::door::Door;
@@ -341,7 +341,7 @@ fn user_list(office: &Office) -> Told {
 
 fn user_add(office: &Office, name: &str, role: Role, password: Option<Secret>) -> Told {
     let password = password.ok_or("a password is needed")?;
-    let user = office.auth.add_user(name, role, &password, &clock::now()).map_err(|refusal| match refusal {
+    let user = office.auth.add_user(None, name, role, &password, &clock::now()).map_err(|refusal| match refusal {
         Refusal::Weak { message, .. } => message,
         Refusal::NameTaken => format!("the name '{name}' is taken"),
         Refusal::Disk(disk) => told_of(disk),
@@ -389,7 +389,7 @@ fn user_role(office: &Office, name: &str, role: Role) -> Told {
 }
 
 fn user_invite(office: &Office, role: Role) -> Told {
-    let token = office.auth.invite(role, COMMAND_LINE, &clock::now()).map_err(refused)?;
+    let token = office.auth.invite(None, role, &clock::now()).map_err(refused)?;
     Ok(format!(
         "invite-token {}\nThe link is the page's address with /#invite= and the token behind it.\n",
         token.as_str()
@@ -403,9 +403,9 @@ fn user_deed(office: &Office, name: &str, deed: Deed) -> Told {
     match deed {
         Deed::Disable => auth.set_disabled(user.id, true).map_err(refused)?,
         Deed::Enable => auth.set_disabled(user.id, false).map_err(refused)?,
-        Deed::Delete => auth.delete_user(user.id).map_err(refused)?,
+        Deed::Delete => auth.delete_user(None, user.id).map_err(refused)?,
         Deed::Unlock => auth.unlock(user.id).map_err(refused)?,
-        Deed::ResetMfa => auth.reset_factor(user.id, &now).map_err(refused)?,
+        Deed::ResetMfa => auth.reset_factor(None, user.id, &now).map_err(refused)?,
         Deed::ResetPassword => {
             let token = auth.begin_reset(user.id, &now).map_err(refused)?;
             told = format!(

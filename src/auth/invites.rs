@@ -1,5 +1,6 @@
 //! Invitations (A6): nobody registers, but an administrator may hand out a link that makes one user of a given role.
 
+use super::logins::Login;
 use super::{Auth, Refusal, SignedIn, Who, token, token_fits, token_hash};
 use crate::audit;
 use crate::clock::{Now, Seconds};
@@ -10,7 +11,7 @@ use crate::store::{Invite, Role, StoreError, User};
 use zeroize::Zeroizing;
 
 /// Who made an invitation that nobody's account stands for. No user can have this name.
-pub const COMMAND_LINE: &str = "(command line)";
+const COMMAND_LINE: &str = "(command line)";
 
 /// One from the future is not over: the clock is wrong, and may be set again.
 fn is_over(invite: &Invite, now: Seconds) -> bool {
@@ -18,10 +19,11 @@ fn is_over(invite: &Invite, now: Seconds) -> bool {
 }
 
 impl Auth {
-    /// A token for the link, to be shown once. `by` is an administrator's name, or [`COMMAND_LINE`].
-    pub fn invite(&self, role: Role, by: &str, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+    /// A token for the link, to be shown once.
+    pub fn invite(&self, by: Option<&Login>, role: Role, now: &Now) -> Result<Zeroizing<String>, Refusal> {
         // Whoever is deleted or demoted at this moment has lost their invitations before this one or does not make it.
-        let _turn = self.one_at_a_time();
+        let _turn = self.one_at_a_time(by)?;
+        let by = by.map_or(COMMAND_LINE, |login| &login.name);
         if !self.may_invite(by)? {
             return Err(Refusal::NotNow("Your account may invite nobody (any more)."));
         }
@@ -95,7 +97,7 @@ impl Auth {
 
     fn admit_invited(&self, invite: &Invite, user: &User) -> Result<(), Refusal> {
         // Hashing took its time: whoever made it may be no administrator any more.
-        let _turn = self.one_at_a_time();
+        let _turn = self.one_at_a_time(None)?;
         if !self.may_invite(&invite.by)? {
             return Err(Refusal::Failed);
         }

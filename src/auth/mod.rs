@@ -55,7 +55,6 @@ pub use calibration::{cost, kept_cost};
 pub use certificates::{CertificateShown, Shown};
 pub use devices::{DeviceProof, NewDevice};
 pub use factor::{Enrolled, Enrolment};
-pub use invites::COMMAND_LINE;
 pub use passkeys::{Offer, PasskeyMade, PasskeyShown, Wish};
 pub use people::Vault;
 
@@ -225,7 +224,7 @@ pub struct Auth {
     claimed: AtomicBool,
     factor: Policy,
     binding: Binding,
-    /// One at a time changes who is an administrator, so that one is always left.
+    /// One at a time changes who may do what, so that an administrator is always left, and who is put out does nothing more.
     people: Mutex<()>,
 }
 
@@ -303,8 +302,17 @@ impl Auth {
 
     // ---- users ----
 
-    pub fn add_user(&self, name: &str, role: Role, password: &Secret, now: &Now) -> Result<User, Refusal> {
+    /// `by`, here and elsewhere: the administrator who wants it; none is the word of whoever holds the box.
+    pub fn add_user(
+        &self,
+        by: Option<&Login>,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        now: &Now,
+    ) -> Result<User, Refusal> {
         let (user, _) = self.new_user(name, role, password, now.calendar)?;
+        let _turn = self.one_at_a_time(by)?;
         match self.store.add_user(&user) {
             Err(StoreError::Exists) => return Err(Refusal::NameTaken),
             done => done?,
@@ -523,7 +531,7 @@ impl Auth {
 
     /// The account of a sign-in, as long as it is what the sign-in began with.
     fn own(&self, login: &Login) -> Result<User, Refusal> {
-        Some(self.user(login.user)?).filter(|user| login.stands_on(user)).ok_or(Refusal::Ended)
+        self.store.user(login.user)?.filter(|user| login.stands_on(user)).ok_or(Refusal::Ended)
     }
 
     /// Whatever a sign-in changes of its account is changed here: by the data key of yesterday, or on the word of who was put out a

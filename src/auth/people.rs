@@ -29,8 +29,11 @@ impl Reset {
 }
 
 impl Auth {
-    pub(super) fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whoever is put out at this moment has done before what they wanted, or does not do it: also where hashing took its time.
+    pub(super) fn one_at_a_time(&self, by: Option<&Login>) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let turn = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        by.map(|login| self.own(login)).transpose()?;
+        Ok(turn)
     }
 
     /// There is an administrator who can sign in besides this one; or this is none that could.
@@ -63,7 +66,7 @@ impl Auth {
     }
 
     pub fn set_disabled(&self, id: Id, disabled: bool) -> Result<(), Refusal> {
-        let _turn = self.one_at_a_time();
+        let _turn = self.one_at_a_time(None)?;
         if disabled {
             self.step_down(id)?;
         }
@@ -71,8 +74,8 @@ impl Auth {
     }
 
     /// Both in one write, or neither. None: as it is.
-    pub fn set_standing(&self, id: Id, role: Option<Role>, disabled: Option<bool>) -> Result<(), Refusal> {
-        let _turn = self.one_at_a_time();
+    pub fn set_standing(&self, by: &Login, id: Id, role: Option<Role>, disabled: Option<bool>) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time(Some(by))?;
         if disabled == Some(true) || role.is_some_and(|role| role != Role::Administrator) {
             self.step_down(id)?;
         }
@@ -83,7 +86,7 @@ impl Auth {
     }
 
     pub fn set_role(&self, id: Id, role: Role) -> Result<(), Refusal> {
-        let _turn = self.one_at_a_time();
+        let _turn = self.one_at_a_time(None)?;
         if role != Role::Administrator {
             self.step_down(id)?;
         }
@@ -91,8 +94,8 @@ impl Auth {
     }
 
     /// With everything of theirs.
-    pub fn delete_user(&self, id: Id) -> Result<(), Refusal> {
-        let _turn = self.one_at_a_time();
+    pub fn delete_user(&self, by: Option<&Login>, id: Id) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time(by)?;
         self.step_down(id)?;
         if !self.store.delete_user(id)? {
             return Err(Refusal::Gone);
@@ -117,7 +120,8 @@ impl Auth {
     }
 
     /// A lost second factor, on the word of whoever holds the box. The user is told.
-    pub fn reset_factor(&self, id: Id, now: &Now) -> Result<(), Refusal> {
+    pub fn reset_factor(&self, by: Option<&Login>, id: Id, now: &Now) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time(by)?;
         self.change(id, |user| {
             user.factor = None;
             user.passkeys.clear();

@@ -61,7 +61,7 @@ fn later(seconds: u64) -> Who<'static> {
 }
 
 fn add(auth: &Auth, name: &str) -> User {
-    auth.add_user(name, Role::User, &GOOD.into(), &who().now).unwrap()
+    auth.add_user(None, name, Role::User, &GOOD.into(), &who().now).unwrap()
 }
 
 /// A whole sign-in.
@@ -315,6 +315,9 @@ fn a_hash_of_another_cost_is_renewed_at_sign_in() {
 fn names_are_taken_whatever_their_case() {
     let Box_ { auth, .. } = fresh(settings());
     add(&auth, "ada");
-    assert!(matches!(auth.add_user("ADA", Role::User, &GOOD.into(), &who().now), Err(Refusal::NameTaken)));
-    assert!(matches!(auth.add_user("footbridge", Role::User, &GOOD.into(), &who().now), Err(Refusal::Weak { .. })));
+    assert!(matches!(auth.add_user(None, "ADA", Role::User, &GOOD.into(), &who().now), Err(Refusal::NameTaken)));
+    assert!(matches!(
+        auth.add_user(None, "footbridge", Role::User, &GOOD.into(), &who().now),
+        Err(Refusal::Weak { .. })
+    ));
 }

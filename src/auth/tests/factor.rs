@@ -288,7 +288,7 @@ fn a_step_up_is_for_one_thing_of_one_session_once() {
     assert!(!auth.take_step_up(&other, "backup", &at));
     assert!(auth.take_step_up(&login, "backup", &at) && !auth.take_step_up(&login, "backup", &at));
 
-    auth.add_user("bob", Role::User, &GOOD.into(), &who().now).unwrap();
+    auth.add_user(None, "bob", Role::User, &GOOD.into(), &who().now).unwrap();
     let bob = auth.sign_in("bob", &GOOD.into(), &who()).unwrap().login;
     assert!(is_failed(auth.step_up(&bob, &OTHER.into(), "backup", &who())));
     auth.step_up(&bob, &GOOD.into(), "backup", &who()).unwrap();

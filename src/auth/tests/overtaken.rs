@@ -81,7 +81,7 @@ const OVERTAKING: [Deed; 7] = [
     }),
     ("another role", |other, ada| other.set_role(ada.id, Role::CommandOnly).unwrap()),
     ("disabled", |other, ada| other.set_disabled(ada.id, true).unwrap()),
-    ("the factor taken off", |other, ada| other.reset_factor(ada.id, &who().now).unwrap()),
+    ("the factor taken off", |other, ada| other.reset_factor(None, ada.id, &who().now).unwrap()),
     ("the sign-ins ended", |_, ada| {
         // Here the moment is the request's own, which has its sign-in in hand.
         ada.auth().logins.end_where(|_| true);
@@ -130,6 +130,28 @@ fn whoever_is_overtaken_changes_nothing_any_more() {
         assert!(auth.logins_of(ada.id, &at.now).iter().all(|login| login.id == whole.id), "{what}");
         assert_eq!(account(auth, ada.id), after, "{what}");
     }
+}
+
+/// The story: an administrator who was put out while the password of a new one was hashed had made that one all the same.
+#[test]
+fn an_administrator_who_is_overtaken_does_nothing_to_others() {
+    let Box_ { auth, .. } = fresh(settings());
+    let administrator = |name| auth.add_user(None, name, Role::Administrator, &GOOD.into(), &who().now).unwrap().id;
+    let (ada, bob) = (administrator("ada"), administrator("bob"));
+    let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
+    auth.reset_factor(Some(&by), bob, &who().now).unwrap();
+    elsewhere(&auth).set_role(ada, Role::User).unwrap();
+    let now = who().now;
+    let before = serde_json::to_string(&auth.store.users().unwrap()).unwrap();
+    for name in ["eve", "ada"] {
+        assert!(is_ended(auth.add_user(Some(&by), name, Role::Administrator, &GOOD.into(), &now)), "{name}");
+    }
+    assert!(is_ended(auth.set_standing(&by, ada, Some(Role::Administrator), None)));
+    assert!(is_ended(auth.set_standing(&by, bob, None, Some(true))));
+    assert!(is_ended(auth.reset_factor(Some(&by), bob, &now)) && is_ended(auth.delete_user(Some(&by), bob)));
+    assert!(is_ended(auth.invite(Some(&by), Role::Administrator, &now)));
+    assert_eq!(serde_json::to_string(&auth.store.users().unwrap()).unwrap(), before);
+    assert!(auth.store.invites().unwrap().is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::store::{Credential, CredentialKind, Device};
 use crate::vault::About;
 
 fn administrator(auth: &Auth, name: &str) -> User {
-    auth.add_user(name, Role::Administrator, &GOOD.into(), &who().now).unwrap()
+    auth.add_user(None, name, Role::Administrator, &GOOD.into(), &who().now).unwrap()
 }
 
 fn signed_in(auth: &Auth, name: &str) -> SignedIn {
@@ -48,10 +48,10 @@ fn who_is_disabled_demoted_or_deleted_is_out_at_once() {
     assert!(is_over(&auth, &session) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
     auth.set_disabled(ada.id, false).unwrap();
     let session = signed_in(&auth, "ada");
-    auth.delete_user(ada.id).unwrap();
+    auth.delete_user(None, ada.id).unwrap();
     assert!(is_over(&auth, &session) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
     assert!(!is_over(&auth, &other) && auth.store.user(bob.id).unwrap().is_some());
-    for gone in [auth.set_disabled(ada.id, true), auth.set_role(ada.id, Role::User), auth.delete_user(ada.id)] {
+    for gone in [auth.set_disabled(ada.id, true), auth.set_role(ada.id, Role::User), auth.delete_user(None, ada.id)] {
         assert!(matches!(gone, Err(Refusal::Gone)));
     }
 }
@@ -61,10 +61,10 @@ fn there_is_always_an_administrator_who_can_sign_in() {
     let Box_ { auth, .. } = fresh(settings());
     let (ada, bob) = (administrator(&auth, "ada"), administrator(&auth, "bob"));
     auth.set_disabled(bob.id, true).unwrap();
-    assert!(is_last(auth.set_disabled(ada.id, true)) && is_last(auth.delete_user(ada.id)));
+    assert!(is_last(auth.set_disabled(ada.id, true)) && is_last(auth.delete_user(None, ada.id)));
     assert!(is_last(auth.set_role(ada.id, Role::CommandOnly)));
     auth.set_role(ada.id, Role::Administrator).unwrap();
-    auth.delete_user(bob.id).unwrap();
+    auth.delete_user(None, bob.id).unwrap();
     let eve = administrator(&auth, "eve");
     // Both leave at once: one of them stays.
     let outcomes: Vec<_> = std::thread::scope(|scope| {
@@ -211,7 +211,7 @@ fn a_lost_factor_is_taken_off_by_the_command_line_and_its_owner_is_told() {
     let Box_ { auth, .. } = fresh(settings());
     let ada = add(&auth, "ada");
     let (_, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
-    auth.reset_factor(ada.id, &who().now).unwrap();
+    auth.reset_factor(None, ada.id, &who().now).unwrap();
     assert!(is_over(&auth, &enrolled.signed_in));
     let whole = signed_in(&auth, "ada").login;
     assert!(whole.stage() == Stage::Full && auth.notices(&whole).unwrap()[0].starts_with("factor-reset "));
@@ -222,7 +222,7 @@ fn an_invitation_makes_one_user_of_its_role_and_of_a_free_name() {
     let Box_ { dir, auth } = fresh(settings());
     administrator(&auth, "ada");
     let by = signed_in(&auth, "ada").login;
-    let token: Secret = auth.invite(Role::CommandOnly, &by.name, &who().now).unwrap().as_str().into();
+    let token: Secret = auth.invite(Some(&by), Role::CommandOnly, &who().now).unwrap().as_str().into();
     drop((auth, by));
     let auth = open(dir.path(), settings());
     let accept = |token: &Secret, name: &str| auth.accept_invite(token, name, &GOOD.into(), &who());
@@ -239,7 +239,7 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     let Box_ { auth, .. } = fresh(Settings { failures: 100, factor: Policy::Required, ..settings() });
     administrator(&auth, "ada");
     let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
-    let invite = |seconds| Secret::from(auth.invite(Role::User, &by.name, &later(seconds).now).unwrap().as_str());
+    let invite = |seconds| Secret::from(auth.invite(Some(&by), Role::User, &later(seconds).now).unwrap().as_str());
     let accept = |token: &Secret, seconds| auth.accept_invite(token, "bob", &GOOD.into(), &later(seconds));
     let (old, new) = (invite(0), invite(10));
     let listed = auth.invites(&later(10).now).unwrap();
@@ -252,7 +252,7 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
     assert_eq!(accept(&old, days - 1).unwrap().login.stage(), Stage::Enrol, "the factor is not forgotten");
     (0..limits::INVITES).for_each(|_| drop(invite(0)));
-    assert!(matches!(auth.invite(Role::User, &by.name, &who().now), Err(Refusal::NotNow(_))));
+    assert!(matches!(auth.invite(Some(&by), Role::User, &who().now), Err(Refusal::NotNow(_))));
     let in_1970 = Who { now: Now { calendar: 100, ..who().now }, ..who() };
     assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
     assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");
