@@ -6,6 +6,7 @@ import { attachWord } from '../base/device';
 import { localized, t } from '../base/text';
 import type { Session } from '../base/types';
 import { backoff } from './backoff';
+import { Tries } from './tries';
 
 export interface HostKeyQuestion {
   id: number;
@@ -56,10 +57,12 @@ export interface LinkEvents {
   size(cols: number, rows: number): void;
   lost(bytes: number, restore: string): void;
   ended(ended: Ended): void;
-  /** The socket is gone; the terminal goes on, and the link tries again in `inMs`. */
   /** More was typed without a connection than is kept. */
   spilled(): void;
+  /** The socket is gone; the terminal goes on, and the link tries again in `inMs`. */
   away(inMs: number, why: ApiError | null): void;
+  /** It tries now. */
+  trying(): void;
   /** The box does not know the session any more: it was restarted, or the session was forgotten. */
   gone(): void;
 }
@@ -91,8 +94,7 @@ export class Link {
   private held: Uint8Array[] = [];
   /** More was typed while there was no connection than is kept; what comes after it would make no sense without it. */
   private spilled = false;
-  private over = false;
-  private ready = false;
+  private readonly tries = new Tries();
   private first = true;
   /** Sockets in a row that never opened although the box gave a ticket. */
   private unopened = 0;
@@ -107,7 +109,7 @@ export class Link {
 
   /** Ends the link; the terminal goes on. */
   close(): void {
-    this.over = true;
+    this.tries.end();
     window.clearTimeout(this.retryTimer);
     window.clearTimeout(this.ackTimer);
     window.removeEventListener('online', this.wake);
@@ -116,23 +118,27 @@ export class Link {
   }
 
   get isOpen(): boolean {
-    return this.ready;
+    return this.tries.attached;
   }
 
   // ---- coming and coming back ----
 
+  /** One try at a time: whoever asks while one is under way joins it. */
   async connect(ticket?: string): Promise<void> {
+    const mine = this.tries.begin();
+    if (mine === null) return;
     window.clearTimeout(this.retryTimer);
     this.drop();
+    this.events.trying();
     try {
       ticket ??= (await api.post<{ ticket: string }>(`/api/sessions/${this.session}/ticket`, {})).ticket;
+      const device = await attachWord(ticket);
+      if (this.tries.counts(mine)) this.open(ticket, device);
     } catch (error) {
-      if (this.over) return;
+      if (!this.tries.counts(mine)) return;
       if (error instanceof ApiError && error.status === 404) return this.lostForGood();
-      return this.retry(error instanceof ApiError ? error : null);
+      this.retry(error instanceof ApiError ? error : null);
     }
-    const device = await attachWord(ticket);
-    if (!this.over) this.open(ticket, device);
   }
 
   private open(ticket: string, device: string | null): void {
@@ -147,13 +153,17 @@ export class Link {
       if (typeof data === 'string') this.told(JSON.parse(data) as Record<string, unknown>);
       else this.received(new Uint8Array(data as ArrayBuffer));
     };
-    this.unopened += 1;
-    socket.onopen = () => (this.unopened = 0);
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      this.unopened = 0;
+    };
     socket.onclose = () => {
       if (this.socket !== socket) return;
-      const ready = this.ready;
+      if (!opened) this.unopened += 1;
+      const attached = this.tries.attached;
       this.drop();
-      if (!this.over) this.retry(device === null && !ready ? keyLost() : this.unopened < UNOPENED ? null : new ApiError(0, 'no_upgrade', t('term.no-upgrade'), t('term.no-upgrade.remedy')));
+      this.retry(device === null && !attached ? keyLost() : this.unopened < UNOPENED ? null : new ApiError(0, 'no_upgrade', t('term.no-upgrade'), t('term.no-upgrade.remedy')));
     };
   }
 
@@ -161,11 +171,11 @@ export class Link {
     window.clearTimeout(this.openTimer);
     const socket = this.socket;
     this.socket = null;
-    this.ready = false;
     socket?.close();
   }
 
   private retry(why: ApiError | null): void {
+    this.tries.failed();
     const wait = why?.retryAfter !== undefined ? why.retryAfter * 1000 : backoff(this.attempt, Math.random());
     this.attempt += 1;
     this.events.away(wait, why);
@@ -174,7 +184,6 @@ export class Link {
 
   /** At once, whatever the backoff says. */
   retryNow(): void {
-    if (this.over) return;
     this.attempt = 0;
     void this.connect();
   }
@@ -184,13 +193,12 @@ export class Link {
   private readonly seen = (): void => {
     if (document.hidden) {
       this.hiddenAt = Date.now();
-    } else if (!this.ready || (this.hiddenAt > 0 && Date.now() - this.hiddenAt > ASLEEP_MS)) {
+    } else if (!this.tries.attached || (this.hiddenAt > 0 && Date.now() - this.hiddenAt > ASLEEP_MS)) {
       this.retryNow();
     }
   };
 
   private lostForGood(): void {
-    this.over = true;
     this.close();
     this.events.gone();
   }
@@ -218,7 +226,6 @@ export class Link {
         this.offset = this.shown = this.acked = Number(message['offset']);
         return this.events.lost(Number(message['bytes']), String(message['restore']));
       case 'ended':
-        this.over = true;
         this.close();
         return this.events.ended(inWords(message as unknown as Ended));
     }
@@ -233,7 +240,7 @@ export class Link {
     const from = this.first ? offset : null;
     this.first = false;
     this.attempt = 0;
-    this.ready = true;
+    this.tries.succeeded();
     this.events.attached(session, missed, restore, from);
     const held = this.held;
     this.held = [];
@@ -251,7 +258,7 @@ export class Link {
   private acknowledge(): void {
     window.clearTimeout(this.ackTimer);
     this.ackTimer = 0;
-    if (!this.ready || this.shown <= this.acked) return;
+    if (!this.tries.attached || this.shown <= this.acked) return;
     this.acked = this.shown;
     this.say({ type: 'ack', offset: this.shown });
   }
@@ -259,7 +266,7 @@ export class Link {
   // ---- to the box ----
 
   private say(message: object): void {
-    if (this.ready) this.socket?.send(JSON.stringify(message));
+    if (this.tries.attached) this.socket?.send(JSON.stringify(message));
   }
 
   resize(cols: number, rows: number): void {
@@ -281,8 +288,8 @@ export class Link {
 
   /** False: there is no connection, and more than is kept until there is one. */
   send(bytes: Uint8Array): boolean {
-    if (this.over) return true;
-    if (!this.ready) return this.hold(bytes);
+    if (this.tries.over) return true;
+    if (!this.tries.attached) return this.hold(bytes);
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) this.socket?.send(bytes.slice(at, at + PIECE_BYTES));
     return true;
   }
@@ -301,11 +308,11 @@ export class Link {
   async sendAll(bytes: Uint8Array, progress: (sent: number) => void, stop: () => boolean): Promise<boolean> {
     const socket = this.socket;
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      while (this.socket === socket && this.ready && (socket?.bufferedAmount ?? 0) > QUEUED_BYTES) {
+      while (this.socket === socket && this.tries.attached && (socket?.bufferedAmount ?? 0) > QUEUED_BYTES) {
         if (stop()) return false;
         await new Promise((resolve) => window.setTimeout(resolve, 15));
       }
-      if (this.socket !== socket || !this.ready || stop()) return false;
+      if (this.socket !== socket || !this.tries.attached || stop()) return false;
       socket?.send(bytes.slice(at, at + PIECE_BYTES));
       progress(Math.min(at + PIECE_BYTES, bytes.length));
     }

@@ -82,7 +82,7 @@ export class Pane {
   private readonly find: FindBar;
   private readonly screen = h('div', { class: 'screen' });
   private readonly overlay = h('div', { class: 'overlay', hidden: true });
-  private readonly bar = h('div', { class: 'pane-bar', hidden: true, role: 'status' });
+  private readonly bar = h('div', { class: 'pane-bar', hidden: true });
   private readonly watcher: ResizeObserver;
   private readonly forget: (() => void)[];
   private readonly pace = new Pace((bytes) => this.print(bytes));
@@ -101,6 +101,8 @@ export class Pane {
   /** Another device decides the size at the moment. */
   private follows = false;
   private countdown = 0;
+  /** Why the link is away, where the box or a proxy said so. */
+  private whyAway: ApiError | null = null;
 
   constructor(
     readonly goal: Goal,
@@ -238,6 +240,7 @@ export class Pane {
       ended: (ended) => this.finish(ended),
       spilled: () => toast(t('term.away.full'), 'danger'),
       away: (inMs, why) => this.away(inMs, why),
+      trying: () => this.trying(),
       gone: () => this.finish({ reason: 'gone', status: null, signal: null, message: t('term.gone'), remedy: t('term.gone.remedy') }),
     });
     this.owner.changed(this);
@@ -247,6 +250,7 @@ export class Pane {
   private attached(session: Session, lost: number, restore: string, from: number | null): void {
     if (from !== null) [this.parsed, this.replayedTo] = [from, session.end_offset];
     this.retitle(this.title || session.title);
+    if (this.state === 'away') announce(t('term.back'));
     if (session.state === 'live') this.become('live');
     this.follows = false;
     if (lost > 0) return this.missed(lost, restore);
@@ -305,17 +309,27 @@ export class Pane {
   }
 
   private away(inMs: number, why: ApiError | null): void {
-    if (this.state !== 'away') announce(t('term.away'), true);
+    if (this.state !== 'away') announce(`${t('term.away')} ${t('term.away.on')}`, true);
     this.become('away');
+    this.whyAway = why && why.code !== 'unreachable' ? why : null;
     const until = Date.now() + inMs;
     window.clearInterval(this.countdown);
-    const show = (): void => {
-      const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
-      const text = why && why.code !== 'unreachable' ? `${why.message} ${why.remedy}` : t('term.away');
-      this.say('warn', text, seconds > 1 ? t('term.away.in', { seconds }) : '', [{ label: t('term.away.now'), run: () => this.link?.retryNow() }]);
-    };
+    const show = (): void => this.sayAway(t('term.away.in', { seconds: Math.max(1, Math.ceil((until - Date.now()) / 1000)) }));
     show();
     this.countdown = window.setInterval(show, 1000);
+  }
+
+  /** The first try has words of its own. */
+  private trying(): void {
+    if (this.state !== 'away') return;
+    window.clearInterval(this.countdown);
+    this.sayAway(t('term.away.trying'));
+  }
+
+  /** What is wrong, what becomes of the terminal or what to do about it, and when it goes on. */
+  private sayAway(when: string): void {
+    const [text, more] = this.whyAway ? [this.whyAway.message, this.whyAway.remedy] : [t('term.away'), t('term.away.on')];
+    this.say('warn', text, [more, when], [{ label: t('term.away.now'), run: () => this.link?.retryNow() }]);
   }
 
   private finish(ended: Ended): void {
@@ -324,7 +338,7 @@ export class Pane {
     this.become('ended');
     const fine = ended.reason === 'exit' && ended.status === 0;
     const text = ended.reason === 'exit' ? t('term.exit', { status: ended.status ?? 0 }) : ended.reason === 'signal' ? t('term.signal', { signal: ended.signal ?? '' }) : ended.message;
-    this.say(fine ? 'ok' : 'danger', text, ended.remedy, [
+    this.say(fine ? 'ok' : 'danger', text, [ended.remedy], [
       { label: t('term.again'), run: () => void this.again() },
       { label: t('term.dismiss'), run: () => this.owner.dismissed(this) },
     ]);
@@ -349,22 +363,27 @@ export class Pane {
     this.state = state;
     this.root.dataset['state'] = state;
     if (state === 'live' || state === 'asking') this.say(null);
-    if (state === 'connecting') this.say('busy', detail);
+    if (state === 'connecting') {
+      this.say('busy', detail);
+      announce(detail);
+    }
     if (state !== 'asking' && state !== 'away') this.unask();
     this.owner.changed(this);
   }
 
-  private say(kind: 'busy' | 'ok' | 'warn' | 'danger' | null, text = '', more = '', actions: { label: string; run: () => void }[] = []): void {
+  /** For those who look; what is heard is announced, once and not with every second. */
+  private say(kind: 'busy' | 'ok' | 'warn' | 'danger' | null, text = '', more: string[] = [], actions: { label: string; run: () => void }[] = []): void {
     this.bar.hidden = kind === null;
     this.bar.dataset['kind'] = kind ?? '';
     // The same button again: the focus stays where it is while the seconds count down.
     const old = [...this.bar.querySelectorAll('button')];
-    const spans = [h('span', { class: kind === 'busy' ? 'spinner' : 'dot' }), h('span', { class: 'pane-bar-text' }, h('strong', {}, text), more === '' ? null : h('span', {}, more))];
+    const spans = [h('span', { class: kind === 'busy' ? 'spinner' : 'dot' }), h('span', { class: 'pane-bar-text' }, h('strong', {}, text), ...more.filter((one) => one !== '').map((one) => h('span', {}, one)))];
     if (old.length === actions.length && old.every((button, at) => button.textContent === actions[at]?.label)) {
       for (const child of [...this.bar.children]) if (!(child instanceof HTMLButtonElement)) child.remove();
       this.bar.prepend(...spans);
       return;
     }
+    if (this.bar.contains(document.activeElement)) this.term.focus();
     clear(this.bar);
     this.bar.append(...spans, ...actions.map((action) => h('button', { type: 'button', class: 'button', on: { click: () => action.run() } }, action.label)));
   }
