@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ADA, claimed, closeBrowser, command, footbridge, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+import { ADA, PHONE, claimed, closeBrowser, command, footbridge, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -145,25 +145,47 @@ test('two devices share a terminal, and each sees what the other types', async (
   await two.close();
 });
 
-test('on a phone the word of a lost connection leaves the terminal to be read', async () => {
-  const net = await network(box);
-  const { page, close } = await visitor({ url: net.url }, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
-  await signIn(page);
-  await page.keyboard.press('Control+Shift+H');
-  await terminal(page);
-  await command(page, 'echo held-$((1))', 'held-1');
-  net.down();
-  const bar = page.locator('.pane-bar', { hasText: 'Connection lost' });
-  await bar.waitFor();
-  await shot(page, 'reconnecting-phone');
-  assert.ok((await bar.boundingBox()).height <= 64, 'about three lines');
-  assert.ok((await bar.getByRole('button').boundingBox()).height >= 40, 'and a button that a finger hits');
-  net.up();
-  await bar.getByRole('button').tap();
-  await page.locator('.pane-bar').waitFor({ state: 'hidden' });
-  await close();
-  net.close();
-});
+/** What the bar says in each language: that it counts down, and that it tries. */
+const AWAY = [
+  { locale: 'en-US', lost: 'Connection lost.', counts: /Next try in \d+ s\.$/, tries: /Trying now …$/, now: 'Try now' },
+  { locale: 'de-DE', lost: 'Verbindung verloren.', counts: /Nächster Versuch in \d+ s\.$/, tries: /Neuer Versuch läuft …$/, now: 'Jetzt versuchen' },
+];
+
+for (const { locale, lost, counts, tries, now } of AWAY) {
+  test(`on a phone the word of a lost connection is short, and says either when it tries or that it does (${locale})`, async () => {
+    const net = await network(box);
+    const { page, close } = await visitor({ url: net.url }, { locale, viewport: PHONE, hasTouch: true, isMobile: true });
+    await signIn(page);
+    await page.keyboard.press('Control+Shift+H');
+    await terminal(page);
+    await command(page, 'echo held-$((1))', 'held-1');
+    net.down();
+    const bar = page.locator('.pane.active .pane-bar', { hasText: lost });
+    const button = bar.getByRole('button', { name: now });
+    const says = async () => (await bar.locator('.pane-bar-text').innerText()).replaceAll('\n', ' ');
+    await until(async () => counts.test(await says()), 'it counts down');
+    await shot(page, `reconnecting-phone-${locale}`);
+    assert.ok((await bar.boundingBox()).height <= 64, `three lines at most: ${await says()}`);
+    assert.ok((await button.boundingBox()).height >= 40, 'and a button that a finger hits');
+    assert.equal(await bar.getAttribute('role'), null, 'nobody has to hear every second');
+    let hanging = null;
+    await page.route('**/ticket', (route) => (hanging = route));
+    net.up();
+    await button.tap();
+    await until(async () => tries.test(await says()), 'it tries');
+    assert.ok((await bar.boundingBox()).height <= 64, await says());
+    await until(() => hanging !== null, 'the ticket is asked for');
+    await hanging.abort();
+    await until(async () => counts.test(await says()), 'and counts down again');
+    await page.unroute('**/ticket');
+    await button.tap();
+    await bar.waitFor({ state: 'hidden' });
+    // The button that was pressed is gone, and the keys go to the terminal again.
+    await command(page, 'echo back-$((2))', 'back-2');
+    await close();
+    net.close();
+  });
+}
 
 test('after ten minutes of sleep the page comes back by itself', async () => {
   const net = await network(box);
