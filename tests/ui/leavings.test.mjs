@@ -127,12 +127,49 @@ test('a pane that is closed before the box has answered leaves no terminal', asy
   await close();
 });
 
+/** What the focus is on, and that an Enter at once changes nothing. */
+async function enterDestroysNothing(page, question) {
+  await dialog(page).getByText(question).first().waitFor();
+  assert.equal(await dialog(page).getAttribute('role'), 'alertdialog', 'read at once, and at a phone\'s foot');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel', question);
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+}
+
+test('where an answer destroys something, an Enter at once destroys nothing, and the keys go back to where they were', async () => {
+  const { page, close } = await atTheHost();
+  await command(page, 'echo first-$((3*3))', 'first-9');
+  await page.keyboard.press('Control+Shift+X');
+  await enterDestroysNothing(page, 'What becomes of the terminal?');
+  await command(page, 'echo after-close-$((4*4))', 'after-close-16');
+  for (const [words, question] of [['end the terminal', 'are hung up'], ['sign out', 'Sign out?']]) {
+    await page.keyboard.press('Control+Shift+P');
+    await page.locator('.palette input').fill(words);
+    await page.keyboard.press('Enter');
+    await enterDestroysNothing(page, question);
+    await command(page, `echo after-$((${words.length}))-${words.length}`, `after-${words.length}-`);
+  }
+  await page.keyboard.press('Control+Shift+H');
+  for (const [row, item, question] of [['.live-row', /^End/, 'are hung up'], ['.host-row', /^Delete/, 'Delete']]) {
+    const first = page.locator(row).first();
+    await first.waitFor();
+    const direct = first.getByRole('button', { name: item });
+    if (await direct.count()) await direct.click();
+    else {
+      await first.locator('[aria-haspopup="menu"]').click();
+      await page.getByRole('menuitem', { name: item }).click();
+    }
+    await enterDestroysNothing(page, question);
+    await first.waitFor();
+  }
+  await close();
+});
+
 test('a terminal that does not end when it is told to is not taken for one that did', async () => {
   const { page, close } = await atTheHost();
   await page.route('**/api/sessions/*', (route) => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
   const panes = await page.locator('.group .pane').count();
   await page.keyboard.press('Control+Shift+X');
-  assert.equal(await dialog(page).getAttribute('role'), 'alertdialog', 'read at once, and at a phone\'s foot');
   await dialog(page).getByRole('button', { name: 'End it' }).click();
   await dialog(page).getByText('cannot be reached').waitFor();
   assert.equal(await page.locator('.group .pane').count(), panes);

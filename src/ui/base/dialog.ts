@@ -93,11 +93,13 @@ function actionButton<V extends string>(action: Action<V>, close: (value: V | nu
   }
 }
 
-/** The first field, else the safest button: never the closing cross, which says nothing. */
+/** The first field, else the primary button; where an answer destroys something, the one that changes nothing, so that an Enter that was
+ * meant for something else destroys nothing. Never the closing cross, which says nothing. */
 function firstFocus<V extends string>(dialog: HTMLDialogElement, options: DialogOptions<V>, buttons: HTMLElement[]): void {
   const fields = dialog.querySelectorAll<HTMLElement>('.dialog-body :is(input, select, textarea, button):not([type="hidden"], [tabindex="-1"], [hidden], :disabled)');
-  const safe = options.actions.findIndex((action) => action.kind !== 'danger');
-  (fields[0] ?? buttons[options.actions.findIndex((action) => action.kind === 'primary')] ?? buttons[safe] ?? buttons[0])?.focus();
+  const at = (fits: (action: Action<V>) => boolean): HTMLElement | undefined => buttons[options.actions.findIndex(fits)];
+  const destroys = options.actions.some((action) => action.kind === 'danger');
+  (fields[0] ?? at((action) => (destroys ? action.value === undefined : action.kind === 'primary')) ?? buttons[0])?.focus();
 }
 
 export async function confirmDanger(options: { title: string; text: string; action: string }): Promise<boolean> {

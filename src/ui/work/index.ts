@@ -2,7 +2,7 @@
 
 import { announce, toast } from '../base/announce';
 import { ApiError, api } from '../base/api';
-import { openDialog } from '../base/dialog';
+import { confirmDanger, openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { showProblem } from '../base/forms';
 import { change, keep, onSettings, recall, save, settings } from '../base/settings';
@@ -242,8 +242,15 @@ export class Work implements PaneOwner {
       else if (failed.length > 0) throw failed[0];
       return failed.length === 0;
     };
-    const answer = await openDialog({ title: t('close.title'), body, alert: true, actions: [{ label: t('base.cancel') }, { label: t('close.keep'), value: 'keep' }, { label: t('close.end'), kind: 'primary', value: 'end', submit: end }] });
+    const answer = await openDialog({ title: t('close.title'), body, alert: true, actions: [{ label: t('base.cancel') }, { label: t('close.end'), kind: 'danger', value: 'end', submit: end }, { label: t('close.keep'), kind: 'primary', value: 'keep' }] });
     return answer !== null;
+  }
+
+  private async endTerminal(pane: Pane): Promise<void> {
+    const { session, title } = pane;
+    if (session === null || pane.state === 'ended') return;
+    if (await confirmDanger({ title: t('start.end.title', { name: title }), text: t('start.end.text'), action: t('start.end') })) await orToast(() => api.del(`/api/sessions/${session}`));
+    pane.focus();
   }
 
   // ---- what panes tell ----
@@ -355,7 +362,7 @@ export class Work implements PaneOwner {
       case 'split-row': return this.split('row');
       case 'split-column': return this.split('column');
       case 'close-pane': return void this.closePane(group, pane);
-      case 'end-terminal': return void (pane.session && orToast(() => api.del(`/api/sessions/${pane.session}`)));
+      case 'end-terminal': return void this.endTerminal(pane);
       case 'next-pane': group.step(1); return this.draw();
       case 'previous-pane': group.step(-1); return this.draw();
       case 'broadcast': return this.broadcast(group);

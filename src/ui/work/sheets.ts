@@ -125,5 +125,5 @@ export async function signOut(running: number): Promise<boolean> {
   const actions = running === 0
     ? [{ label: t('base.cancel') }, { label: t('signout.do'), kind: 'primary' as const, value: 'out', submit: leave('keep') }]
     : [{ label: t('base.cancel') }, { label: t('signout.end'), kind: 'danger' as const, value: 'out', submit: leave('end') }, { label: t('signout.keep'), kind: 'primary' as const, value: 'out', submit: leave('keep') }];
-  return (await openDialog({ title: t('signout.title'), body: h('p', { class: 'dialog-text' }, text), actions })) === 'out';
+  return (await openDialog({ title: t('signout.title'), body: h('p', { class: 'dialog-text' }, text), alert: true, actions })) === 'out';
 }
