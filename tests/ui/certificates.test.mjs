@@ -3,14 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accessible, dialog, menu } from './hands.mjs';
-import { ADA, PATIENCE, claimed, closeBrowser, footbridge, openTerminal, shot, signIn, sshd, visitor } from './world.mjs';
+import { ADA, PATIENCE, claimed, footbridge, leave, openTerminal, shot, signIn, sshd, temporary, visitor } from './world.mjs';
 
-const folder = mkdtempSync(join(tmpdir(), 'footbridge-certificates-'));
+const folder = temporary('certificates');
 let box;
 let server;
 
@@ -19,12 +17,7 @@ before(async () => {
   [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_CLIENT_CERTIFICATES: 'ask' }), sshd()]);
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await server?.close();
-  await box?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(leave);
 
 async function prove(page, button) {
   await dialog(page).getByRole('button', { name: button, exact: true }).click();

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { accessible, dialog, menu } from './hands.mjs';
-import { ADA, PATIENCE, claimed, closeBrowser, footbridge, openTerminal, quickConnect, shot, signIn, sshd, visitor } from './world.mjs';
+import { ADA, PATIENCE, claimed, footbridge, leave, openTerminal, quickConnect, shot, signIn, sshd, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -14,11 +14,7 @@ before(async () => {
   server = await sshd();
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await server?.close();
-  await box.close();
-});
+after(leave);
 
 /** Opens a dialog of the account and gives the password as its proof. */
 async function prove(page, button, action) {

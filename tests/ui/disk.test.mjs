@@ -2,14 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accessible, dialog, openHost, readyHost } from './hands.mjs';
-import { PHONE, claimed, closeBrowser, command, footbridge, seen, shot, signIn, sshd, visitor } from './world.mjs';
+import { PHONE, claimed, command, footbridge, leave, mustEnd, seen, shot, signIn, sshd, temporary, visitor } from './world.mjs';
 
-const folder = mkdtempSync(join(tmpdir(), 'footbridge-disk-'));
+const folder = temporary('disk');
 const place = join(folder, 'disk');
 let box;
 let server;
@@ -21,15 +20,12 @@ before(async () => {
   mkdirSync(place);
   execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
   execFileSync('mount', ['-o', 'loop,errors=remount-ro', image, place]);
+  const unmount = () => execFileSync('umount', ['-l', place]);
+  mustEnd(unmount, unmount);
   [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_DATA: join(place, 'data'), FOOTBRIDGE_AUDIT_REQUIRED: 'on' }), sshd()]);
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box?.close(), server?.close()]);
-  execFileSync('umount', ['-l', place]);
-  rmSync(folder, { recursive: true, force: true });
-});
+after(leave);
 
 /** As the kernel does it after an error of the card. */
 function becomeReadOnly() {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ACCOUNT, ADA, PHONE, answerPassword, axeSource, closeBrowser, command, footbridge, quickConnect, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+import { ACCOUNT, ADA, PHONE, answerPassword, axeSource, command, footbridge, leave, quickConnect, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -10,10 +10,7 @@ let server;
 before(async () => {
   [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_LOGIN_FAILURES: '1000' }), sshd({ shell: '/bin/bash' })]);
 });
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+after(leave);
 
 async function axe(page, where) {
   await page.evaluate(axeSource());

@@ -1,7 +1,7 @@
 // How long a person waits, in a real browser: `FOOTBRIDGE_BIN=… node figures.mjs` prints a table. Figures, not tests: no machine fails by them.
 
 import { guest, openHost, readyHost } from './hands.mjs';
-import { claimed, closeBrowser, footbridge, seen, sshd, type, visitor } from './world.mjs';
+import { claimed, footbridge, leave, seen, sshd, type, visitor } from './world.mjs';
 
 const [box, server] = await Promise.all([footbridge(), sshd()]);
 const rows = [];
@@ -126,6 +126,5 @@ try {
   figure('first page load at 3 Mbit/s, 20 ms, nothing cached', loads, '1500');
 } finally {
   console.table(rows);
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
+  await leave();
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ACCOUNT, AS_SHIPPED, PATIENCE, acceptHostKey, answerPassword, claim, closeBrowser, codeAt, command, fillClaim, footbridge, openTerminal, quickConnect, screen, seen, shot, sshd, until, visitor } from './world.mjs';
+import { ACCOUNT, AS_SHIPPED, PATIENCE, acceptHostKey, answerPassword, claim, codeAt, command, fillClaim, footbridge, leave, openTerminal, quickConnect, screen, seen, shot, sshd, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -11,10 +11,7 @@ let server;
 before(async () => {
   [box, server] = await Promise.all([footbridge(), sshd()]);
 });
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+after(leave);
 
 test('a stranger gets from the claim code to a prompt', async () => {
   const { page, close } = await visitor(box);

@@ -1,19 +1,32 @@
 // More was printed while nobody looked than the box keeps: the page says how much is gone, and full-screen programs are drawn anew.
 
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { boxAndHost, guest, openHost } from './hands.mjs';
-import { network, screen, seen, signIn, type, until, visitor } from './world.mjs';
+import { ACCOUNT, mustEnd, network, screen, seen, signIn, type, until, visitor } from './world.mjs';
 
 const there = boxAndHost({ FOOTBRIDGE_RING_KIB: '32' });
 
-for (const [name, program, shown] of [['vim', 'vim.tiny -u NONE /tmp/gap-$$ || vi /tmp/gap-$$', /^poem line 1$/m], ['less', 'less -P gap-prompt /tmp/gap-$$', /^poem line 1$/m]]) {
+// What the account on the host makes outlives the connection, and so a test that failed: a file, and a tmux with its shells.
+const POEM = `/tmp/gap-${process.pid}`;
+const TMUX = `gap-${process.pid}`;
+const uid = execFileSync('id', ['-u', ACCOUNT.user], { encoding: 'utf8' }).trim();
+const tidy = () => {
+  spawnSync('tmux', ['-S', `/tmp/tmux-${uid}/${TMUX}`, 'kill-server']);
+  rmSync(`/tmp/tmux-${uid}/${TMUX}`, { force: true });
+  rmSync(POEM, { force: true });
+};
+mustEnd(tidy, tidy);
+
+for (const [name, program, shown] of [['vim', `vim.tiny -u NONE ${POEM} || vi ${POEM}`, /^poem line 1$/m], ['less', `less -P gap-prompt ${POEM}`, /^poem line 1$/m]]) {
   test(`${name} looks right after a gap`, async () => {
     const net = await network(there.box);
     const { page, close } = await visitor({ url: net.url });
     await signIn(page);
     await openHost(page, 'bench');
-    await type(page, `seq -f 'poem line %g' 1 300 > /tmp/gap-$$; sleep 2; seq 1 200000; ${program}\n`);
+    await type(page, `seq -f 'poem line %g' 1 300 > ${POEM}; sleep 2; seq 1 200000; ${program}\n`);
     await page.waitForTimeout(300);
     net.down();
     await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
@@ -108,7 +121,7 @@ test('htop left running: after the gap it looks right, and still has the mouse',
 test('tmux left running: a page that comes late sees it whole, with mouse and paste as tmux wants them', async () => {
   const { page, close } = await guest(there.box);
   await openHost(page, 'bench');
-  await type(page, 'export T="tmux -L gap-$$ -f /dev/null"; $T new-session -d -n first; $T set -g mouse on; $T new-window -n second; $T attach\n');
+  await type(page, `export T="tmux -L ${TMUX} -f /dev/null"; $T new-session -d -n first; $T set -g mouse on; $T new-window -n second; $T attach\n`);
   await seen(page, /0:first- 1:second\*/);
   await type(page, 'clear; while :; do seq -w 1000; sleep .05; done\n');
   await ringRolls(page);

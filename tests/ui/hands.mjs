@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { ACCOUNT, axeSource, claimed, closeBrowser, footbridge, signIn, sshd, visitor } from './world.mjs';
+import { ACCOUNT, axeSource, claimed, footbridge, leave, signIn, sshd, visitor } from './world.mjs';
 
 /** Somebody signed in. */
 export async function guest(box, options = {}) {
@@ -40,10 +40,7 @@ export function boxAndHost(settings) {
     await readyHost(page, there.server);
     await close();
   });
-  after(async () => {
-    await closeBrowser();
-    await Promise.all([there.box.close(), there.server.close()]);
-  });
+  after(leave);
   return there;
 }
 

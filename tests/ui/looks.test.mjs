@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { accessible, endAll, guest, manyHosts, openHost, readyHost, wear } from './hands.mjs';
-import { PHONE, claimed, closeBrowser, command, footbridge, network, quickConnect, seen, shot, signIn, sshd, type, visitor } from './world.mjs';
+import { PHONE, claimed, command, footbridge, leave, network, quickConnect, seen, shot, signIn, sshd, type, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -21,10 +21,7 @@ async function populated() {
   await readyHost(page, server);
   await close();
 }
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close(), stranger.close()]);
-});
+after(leave);
 
 const phone = { viewport: PHONE, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 

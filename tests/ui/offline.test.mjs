@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { accessible } from './hands.mjs';
-import { WIDE, claimed, closeBrowser, footbridge, shot, signIn } from './world.mjs';
+import { WIDE, claimed, footbridge, launch, leave, shot, signIn } from './world.mjs';
 
 let box;
 let trusting;
@@ -13,13 +12,9 @@ let trusting;
 before(async () => {
   box = await footbridge();
   await claimed(box);
-  trusting = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage', '--ignore-certificate-errors'] });
+  trusting = await launch('--ignore-certificate-errors');
 });
-after(async () => {
-  await trusting?.close();
-  await closeBrowser();
-  await box.close();
-});
+after(leave);
 
 test('the page can be installed, and opens without the box to say that it is away', async () => {
   const context = await trusting.newContext({ viewport: WIDE, locale: 'en-US', colorScheme: 'dark' });

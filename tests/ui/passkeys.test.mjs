@@ -5,9 +5,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { connect } from 'node:tls';
-import { chromium } from 'playwright-core';
 import { accessible, dialog, givePassword, menu } from './hands.mjs';
-import { ADA, AS_SHIPPED, PATIENCE, PHONE, WIDE, claimed, closeBrowser, codeAt, fillClaim, footbridge, shot, signIn, until, visitor, watch } from './world.mjs';
+import { ADA, AS_SHIPPED, PATIENCE, PHONE, WIDE, claimed, codeAt, fillClaim, footbridge, launch, leave, shot, signIn, until, visitor, watch } from './world.mjs';
 
 /** Chromium makes an exception for localhost, so the box has another name. */
 const NAME = 'box.test';
@@ -26,21 +25,11 @@ before(async () => {
   strict = { ...shipped, url: shipped.url.replace('127.0.0.1', NAME) };
   // WebAuthn wants a certificate that the browser trusts: these, by their public keys.
   const pins = await Promise.all([box, shipped].map(({ url }) => publicKeyPin(new URL(url))));
-  trusting = await launch(`--ignore-certificate-errors-spki-list=${pins.join(',')}`);
-  doubting = await launch();
+  const names = `--host-resolver-rules=MAP ${NAME} 127.0.0.1`;
+  trusting = await launch(names, `--ignore-certificate-errors-spki-list=${pins.join(',')}`);
+  doubting = await launch(names);
 });
-after(async () => {
-  await trusting?.close();
-  await doubting?.close();
-  await closeBrowser();
-  await strict?.close();
-  await box.close();
-});
-
-function launch(...more) {
-  const args = ['--no-sandbox', '--disable-dev-shm-usage', `--host-resolver-rules=MAP ${NAME} 127.0.0.1`, ...more];
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
-}
+after(leave);
 
 async function publicKeyPin({ hostname, port }) {
   const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });

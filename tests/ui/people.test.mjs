@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { accessible, dialog, givePassword, menu } from './hands.mjs';
-import { ADA, PATIENCE, PHONE, claimed, closeBrowser, codeAt, footbridge, shot, signIn, until, visitor } from './world.mjs';
+import { ADA, PATIENCE, PHONE, claimed, codeAt, footbridge, leave, shot, signIn, until, visitor } from './world.mjs';
 
 const BOB = { name: 'bob', password: 'seven lanterns by the weir' };
 const HOSTILE = '<img src=x onerror=document.title="run">';
@@ -18,10 +18,7 @@ before(async () => {
   box = await footbridge();
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await box.close();
-});
+after(leave);
 
 /** RFC 6238: a code works once, so that each call waits for a step that was not used. */
 async function oneTimeCode() {

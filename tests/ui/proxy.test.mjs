@@ -3,11 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { answers, claim, closeBrowser, command, footbridge, freePort, openTerminal, signIn, sshd, until, visitor } from './world.mjs';
+import { answers, claim, command, ended, footbridge, freePort, leave, mustEnd, openTerminal, signIn, sshd, temporary, until, visitor } from './world.mjs';
 
 const UPGRADE = 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;';
 let box;
@@ -16,32 +15,21 @@ let server;
 before(async () => {
   [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_BASE_PATH: '/footbridge/', FOOTBRIDGE_TRUSTED_PROXIES: '127.0.0.1' }), sshd()]);
 });
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+after(leave);
 
 /** As docs/OPERATING.md has it. `strips`: the proxy takes the path off, or hands it on. */
 async function nginx({ upgrade = UPGRADE, strips = true } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'footbridge-nginx-'));
+  const folder = temporary('nginx');
   const port = await freePort();
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'key.pem', '-out', 'cert.pem', '-subj', '/CN=nginx', '-days', '2'], { cwd: folder, stdio: 'ignore' });
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(' ');
-  writeFileSync(join(folder, 'conf'), `pid ${folder}/pid; events {} http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ssl; ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(' ');
+  writeFileSync(join(folder, 'conf'), `pid ${folder}/pid; events {} http { access_log off; ${paths} server { listen 127.0.0.1:${port} ssl; ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
     location / { return 404; }
     location /footbridge/ { proxy_pass ${box.url}${strips ? '/' : ''}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; ${upgrade} } } }`);
   const child = spawn('/usr/sbin/nginx', ['-e', 'stderr', '-g', 'daemon off; master_process off;', '-c', join(folder, 'conf')], { stdio: 'ignore' });
+  const close = mustEnd(() => ended(child), () => child.kill());
   await until(() => answers(port), 'nginx does not listen');
-  return {
-    url: `https://127.0.0.1:${port}/footbridge/`,
-    code: box.code,
-    async close() {
-      const gone = new Promise((done) => child.once('exit', done));
-      child.kill();
-      await gone;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return { url: `https://127.0.0.1:${port}/footbridge/`, code: box.code, close };
 }
 
 test('claim, sign-in and a terminal below a path, and the cookie stays there', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ACCOUNT, acceptHostKey, claimed, closeBrowser, command, footbridge, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+import { ACCOUNT, acceptHostKey, claimed, command, footbridge, leave, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -27,11 +27,8 @@ before(async () => {
   await page.reload();
   await page.locator('.start input').first().waitFor();
 });
-after(async () => {
-  await visit?.close();
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+after(() => visit?.close());
+after(leave);
 
 async function open(name, first = false) {
   await page.keyboard.press('Control+Shift+H');

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ADA, PHONE, claimed, closeBrowser, command, footbridge, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
+import { ADA, PHONE, claimed, command, footbridge, leave, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 let box;
 let server;
@@ -13,10 +13,7 @@ before(async () => {
   [box, server] = await Promise.all([footbridge({ FOOTBRIDGE_TERMINALS_PER_USER: '12' }), sshd()]);
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await Promise.all([box.close(), server.close()]);
-});
+after(leave);
 
 async function guest(options = {}, from = box) {
   const visit = await visitor(from, options);

@@ -4,16 +4,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accessible, dialog, menu } from './hands.mjs';
-import { ADA, PATIENCE, PHONE, claimed, closeBrowser, footbridge, freePort, shot, signIn, until, visitor } from './world.mjs';
+import { ADA, PATIENCE, PHONE, claimed, footbridge, freePort, leave, shot, signIn, temporary, until, visitor } from './world.mjs';
 
 const key = generateKeyPairSync('ed25519');
 /** The real program with other bytes, as a second build has them; what made it; and a signature of somebody else's. */
-const files = { folder: mkdtempSync(join(tmpdir(), 'footbridge-release-')) };
+const files = { folder: temporary('release') };
 let box;
 
 before(async () => {
@@ -27,11 +26,7 @@ before(async () => {
   writeFileSync(files.foreign, sign(null, second, generateKeyPairSync('ed25519').privateKey));
   await claimed(box);
 });
-after(async () => {
-  await closeBrowser();
-  await box.close();
-  rmSync(files.folder, { recursive: true, force: true });
-});
+after(leave);
 
 async function openUpdate(page) {
   await menu(page, 'People');

@@ -1,5 +1,5 @@
 // Real parts for the browser's tests: the program, OpenSSH's sshd, and Chromium. Everything is on loopback, in temporary folders, and
-// ended by its own process id.
+// ended by its own process id: by the test that began it, by `leave` after all tests of a file, or with the process of that file.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -27,6 +27,52 @@ export const AS_SHIPPED = { FOOTBRIDGE_SECOND_FACTOR: undefined, FOOTBRIDGE_CONN
 
 const binary = process.env.FOOTBRIDGE_BIN ? resolve(process.env.FOOTBRIDGE_BIN) : join(root, 'target/debug/footbridge');
 
+/** What was begun here and has not ended. */
+const begun = new Set();
+
+/** Something that must not outlive its file. Gives what ends it, once. `atOnce` ends it too, without waiting for anything. */
+export function mustEnd(end, atOnce = () => undefined) {
+  const one = { atOnce, end: () => (one.ended ??= (async () => end())().then(() => begun.delete(one))) };
+  begun.add(one);
+  return one.end;
+}
+
+/** After the tests of a file, whatever they came to: the last thing begun ends first, and one that fails to keeps no other from it. */
+export async function leave() {
+  const failed = [];
+  for (const one of [...begun].reverse()) await one.end().catch((error) => failed.push(error));
+  if (failed.length > 0) throw failed[0];
+}
+
+// A test that hangs is ended by a signal, after which no hook runs.
+process.on('exit', () => {
+  for (const { atOnce } of [...begun].reverse()) {
+    try {
+      atOnce();
+    } catch (error) {
+      console.error(error);
+    }
+  }
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/** A folder that goes with the file. */
+export function temporary(name) {
+  const folder = mkdtempSync(join(tmpdir(), `footbridge-${name}-`));
+  const gone = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  mustEnd(gone, gone);
+  return folder;
+}
+
+/** It has ended, and was seen to. */
+export async function ended(child, signal = 'SIGTERM') {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise((done) => {
+    child.once('exit', done);
+    child.kill(signal);
+  });
+}
+
 export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
@@ -44,14 +90,15 @@ function run(program, folder, data, settings) {
   });
 }
 
-/** The program with a data folder of its own; a copy of it in there, if it is to be exchanged. `close` ends it and removes everything. */
+/** The program with a data folder of its own; a copy of it in there, if it is to be exchanged. */
 export async function footbridge(settings = {}, { copied = false } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'footbridge-ui-'));
+  const folder = temporary('ui');
   const data = join(folder, 'data');
   const program = copied ? join(folder, 'footbridge') : binary;
   if (copied) copyFileSync(binary, program);
-  const box = { folder, program, url: '', code: null, stop, start, close };
   let child = null;
+  const close = mustEnd(() => stop(), () => child?.kill('SIGKILL'));
+  const box = { folder, program, url: '', code: null, stop, start, close };
   await start({});
   return box;
 
@@ -74,24 +121,18 @@ export async function footbridge(settings = {}, { copied = false } = {}) {
   }
 
   async function stop(signal = 'SIGKILL') {
-    const gone = new Promise((done) => child.once('exit', done));
-    child.kill(signal);
-    await gone;
-  }
-
-  async function close() {
-    if (child.exitCode === null && child.signalCode === null) await stop();
-    rmSync(folder, { recursive: true, force: true });
+    await ended(child, signal);
   }
 }
 
 /** OpenSSH's server: passwords of the test account, through PAM's keyboard-interactive too if asked. */
 export async function sshd({ interactive = false, shell = '/bin/sh' } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'footbridge-sshd-'));
+  const folder = temporary('sshd');
   chmodSync(folder, 0o755);
   const port = await freePort();
-  const server = { port, folder, close, restart, newKey, fingerprint: '' };
   let child = null;
+  const close = mustEnd(() => ended(child), () => child?.kill());
+  const server = { port, folder, close, restart, newKey, fingerprint: '' };
   newKey();
   await restart();
   return server;
@@ -104,7 +145,7 @@ export async function sshd({ interactive = false, shell = '/bin/sh' } = {}) {
   }
 
   async function restart() {
-    await end();
+    await ended(child);
     mkdirSync('/run/sshd', { recursive: true });
     const lines = [
       `ListenAddress 127.0.0.1:${port}`, `HostKey ${folder}/key`, 'PidFile none', 'UsePAM yes', 'PrintMotd no', 'PrintLastLog no', 'StrictModes no',
@@ -115,18 +156,6 @@ export async function sshd({ interactive = false, shell = '/bin/sh' } = {}) {
     writeFileSync(join(folder, 'config'), lines.join('\n') + '\n');
     child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(folder, 'config')], { stdio: 'ignore' });
     await until(() => answers(port), 'sshd does not listen');
-  }
-
-  async function end() {
-    if (!child || child.exitCode !== null) return;
-    const gone = new Promise((done) => child.once('exit', done));
-    child.kill();
-    await gone;
-  }
-
-  async function close() {
-    await end();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -162,10 +191,10 @@ export async function network(box) {
     up() {
       up = true;
     },
-    close() {
+    close: mustEnd(() => {
       cut();
       server.close();
-    },
+    }),
   };
 }
 
@@ -188,14 +217,17 @@ export async function until(holds, why, patience = PATIENCE) {
 
 let shared = null;
 
-export async function browser() {
-  shared ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
-  return shared;
+/** A browser of its own, with arguments of its own; Playwright ends it with this process. */
+export async function launch(...more) {
+  const started = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage', ...more] });
+  mustEnd(() => started.close());
+  return started;
 }
 
-export async function closeBrowser() {
-  await (await shared)?.close();
-  shared = null;
+/** The one that most tests share. */
+export async function browser() {
+  shared ??= launch();
+  return shared;
 }
 
 /** A browser that has never been here. What its policy forbids, what it asks elsewhere, and what its scripts throw is collected. */
