@@ -200,3 +200,13 @@ test('keys are shown by ? and can be changed', async () => {
   await page.locator('.palette').waitFor();
   await page.keyboard.press('Escape');
 });
+
+test('keys are called what stands on them', async () => {
+  const german = await visitor(box, { locale: 'de-DE' });
+  await signIn(german.page);
+  await german.page.keyboard.press('Control+Shift+?');
+  const keys = await german.page.locator('.help kbd').allInnerTexts();
+  assert.ok(keys.includes('Strg+Umschalt+→') && keys.includes('Alt+Umschalt+↑') && keys.includes('Strg+C'), keys.join(', '));
+  assert.ok(!keys.some((one) => /Ctrl|Shift|Arrow/.test(one)), keys.join(', '));
+  await german.close();
+});

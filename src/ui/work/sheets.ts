@@ -6,7 +6,7 @@ import { h } from '../base/dom';
 import { DEFAULTS, type Settings, change, settings } from '../base/settings';
 import { t } from '../base/text';
 import { THEMES } from '../term/themes';
-import { ACTIONS, type ActionId, chord, keysOf } from './actions';
+import { ACTIONS, type ActionId, chord, keysOf, shownKeys } from './actions';
 
 type Choice = [value: string, label: string];
 
@@ -77,7 +77,7 @@ export async function openHelp(): Promise<void> {
     'div',
     { class: 'help' },
     h('p', { class: 'dialog-text' }, t('help.text')),
-    h('table', {}, h('caption', { class: 'visually-hidden' }, t('help.title')), h('tbody', {}, ...rows, ...fixed.map(([keys, what]) => h('tr', {}, h('th', { scope: 'row' }, what), h('td', {}, h('kbd', {}, keys)))))),
+    h('table', {}, h('caption', { class: 'visually-hidden' }, t('help.title')), h('tbody', {}, ...rows, ...fixed.map(([keys, what]) => h('tr', {}, h('th', { scope: 'row' }, what), h('td', {}, h('kbd', {}, shownKeys(keys))))))),
   );
   await openDialog({ title: t('help.title'), body, wide: true, actions: [{ label: t('help.reset'), submit: reset }, { label: t('work.done'), kind: 'primary' }] });
 
