@@ -399,13 +399,15 @@ export class Work implements PaneOwner {
   private menu(button: HTMLElement): void {
     const item = (action: ActionId, name: Parameters<typeof icon>[0]) => ({ label: t(`action.${action}`), icon: name, run: () => this.do(action) });
     const terminal = this.front ? [item('split-row', 'split-h'), item('split-column', 'split-v'), item('find', 'search'), item('broadcast', 'broadcast')] : [];
-    openMenu(button, t('work.menu', { name: this.user.name }), [...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('sign-out', 'logout')]);
+    // A phone shows one pane at a time, and has no keys for the next.
+    const other = this.front && this.front.panes.size > 1 ? [item('next-pane', 'chevron')] : [];
+    openMenu(button, t('work.menu', { name: this.user.name }), [...other, ...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('sign-out', 'logout')]);
   }
 
   private async palette(): Promise<void> {
     const running = await api.get<{ sessions: Session[] }>('/api/sessions').catch(() => ({ sessions: [] }));
     await this.learnHosts().catch(() => undefined);
-    const live = running.sessions.filter((session) => session.state !== 'ended').map((session): Entry => ({ label: session.title, detail: t('palette.live'), icon: 'terminal', run: () => this.attach(session) }));
+    const live = running.sessions.filter((session) => session.state !== 'ended').map((session): Entry => ({ label: this.goalOfSession(session).title, detail: t('palette.live'), icon: 'terminal', run: () => this.attach(session) }));
     const hosts = this.hosts.map((host): Entry => ({ label: host.label || `${host.user}@${host.address}`, detail: `${host.user}@${host.address} ${host.tags.join(' ')}`.trim(), icon: 'host', run: () => this.openHost(host) }));
     const actions = ACTIONS.filter(({ id }) => id !== 'palette' && (this.user.role === 'administrator' || !(this.forAdministrators as readonly string[]).includes(id))).map(({ id }): Entry => ({ label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
     await openPalette([...live, ...hosts, ...actions]);
