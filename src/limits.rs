@@ -211,6 +211,8 @@ pub const COUNTED_AT_ONCE: usize = 4096;
 
 pub const HOSTS_PER_USER: usize = 1000;
 pub const CREDENTIALS_PER_USER: usize = 200;
+/// Places that a stored password may be sent to. Of the longest addresses these are 57 KB of the record's 64; the oldest gives way.
+pub const PLACES_PER_PASSWORD: usize = 200;
 pub const HOST_KEYS_PER_USER: usize = 4000;
 /// What the page remembers for a user (layout, theme, keys): a dozen tabs and every key rebound take a third of it.
 pub const PREFERENCES_BYTES: usize = 32 * 1024;

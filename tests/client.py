@@ -216,8 +216,10 @@ class Footbridge:
     def credentials(self):
         return self.request("GET", "/api/credentials")["credentials"]
 
-    def add_password(self, label, password):
-        return self.request("POST", "/api/credentials", {"label": label, "kind": "password", "password": password})
+    def add_password(self, label, password, address=None, port=None):
+        """Typed for the host at `address`, it is sent there; anywhere else, `start` wants a proof once."""
+        body = {"label": label, "kind": "password", "password": password, "address": address, "port": port}
+        return self.request("POST", "/api/credentials", body)
 
     def add_key(self, label, private_key, passphrase=None):
         body = {"label": label, "kind": "key", "private_key": private_key, "passphrase": passphrase}
@@ -238,13 +240,13 @@ class Footbridge:
     def sessions(self):
         return self.request("GET", "/api/sessions")["sessions"]
 
-    def start(self, host_id=None, address=None, port=22, user=None, credential_id=None, cols=80, rows=24):
-        """Answers the session and a ticket for its WebSocket."""
+    def start(self, host_id=None, address=None, port=22, user=None, credential_id=None, cols=80, rows=24, proof=None):
+        """Answers the session and a ticket for its WebSocket. `proof`: for a stored password that was not sent there before."""
         if host_id is not None:
             body = {"host_id": host_id, "cols": cols, "rows": rows}
         else:
             body = {"address": address, "port": port, "user": user, "credential_id": credential_id, "cols": cols, "rows": rows}
-        answer = self.request("POST", "/api/sessions", body)
+        answer = self.request("POST", "/api/sessions", {**body, "proof": proof})
         return answer["session"], answer["ticket"]
 
     def open(self, **where):

@@ -1,12 +1,14 @@
 //! What a user signs in to hosts with. A secret goes in and never comes out (F3).
 
+use super::users::prove;
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::logins::Login;
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
+use crate::ssh::Destination;
 use crate::ssh::keys::{self, Imported, KeyError};
-use crate::store::{Credential, CredentialKind, Host, User};
+use crate::store::{Credential, CredentialKind, Host, Place, User};
 use crate::vault::{About, Sealed};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +22,9 @@ struct Fields {
     password: Option<Secret>,
     private_key: Option<Secret>,
     passphrase: Option<Secret>,
+    /// The host that a password was typed for.
+    address: Option<String>,
+    port: Option<u16>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -32,8 +37,17 @@ enum Kind {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rename {
+struct Changes {
     label: String,
+    /// The places that stay. It adds none.
+    sent_to: Option<Vec<Named>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    address: String,
+    port: u16,
 }
 
 /// What the owner sees of a credential.
@@ -42,6 +56,7 @@ fn show(credential: &Credential, hosts: &[Host]) -> Value {
     json!({
         "id": credential.id, "label": credential.label, "kind": credential.kind, "algorithm": credential.algorithm,
         "public_key": credential.public_key, "fingerprint": credential.fingerprint, "created": credential.created, "used_by": used_by,
+        "sent_to": credential.sent_to,
     })
 }
 
@@ -60,11 +75,12 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     let login = request.login()?;
     let comment = format!("{}@footbridge", login.name);
     let id = Id::random();
+    let typed_for = typed_for(fields.kind, fields.address, fields.port)?;
     let (key, secret) = match (fields.kind, fields.password, fields.private_key) {
         (Kind::Password, Some(password), None) if fields.passphrase.is_none() => (None, check_password(password)?),
         (Kind::Key, None, Some(text)) => split(keys::import(&text, fields.passphrase.as_ref(), &comment)?),
         (Kind::Generate, None, None) if fields.passphrase.is_none() => split(keys::generate(&comment)),
-        _ => return Err(Problem::bad_request("These fields do not belong to this kind of credential.")),
+        _ => return Err(other_kind()),
     };
     let kind = if key.is_some() { CredentialKind::Key } else { CredentialKind::Password };
     let (algorithm, public_key, fingerprint) = key.map_or((None, None, None), |(a, p, f)| (Some(a), Some(p), Some(f)));
@@ -78,11 +94,30 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         fingerprint,
         created: request.now.calendar,
         secret: sealed,
+        sent_to: typed_for.into_iter().collect(),
     };
     // Sealed under the key of this sign-in: if a forgotten password was replaced meanwhile, that is nobody's any more.
     let has = |user: &User| login.stands_on(user);
     context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER, has)?;
     Answer::json(201, &show(&credential, &[]))
+}
+
+fn other_kind() -> Problem {
+    Problem::bad_request("These fields do not belong to this kind of credential.")
+}
+
+/// Whoever sends a password knows it: that it may go where they say tells them nothing new.
+fn typed_for(kind: Kind, address: Option<String>, port: Option<u16>) -> Result<Option<Place>, Problem> {
+    match (kind, address, port) {
+        (_, None, None) => Ok(None),
+        (Kind::Password, Some(address), port) => {
+            let port = port.unwrap_or_else(super::hosts::ssh_port);
+            check::address(&address)?;
+            check::port(port)?;
+            Ok(Some(Place::new(&address, port)))
+        }
+        _ => Err(other_kind()),
+    }
 }
 
 type Public = (String, String, String);
@@ -117,13 +152,42 @@ pub(super) fn open(login: &Login, credential: &Credential) -> Result<Secret, Pro
     opened.map_err(|error| Problem::internal(&error))
 }
 
-pub fn rename(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let fields: Rename = request.read()?;
+/// A stored password leaves the box only for where it was typed for, or where somebody proved that they want it to go (B8). A stolen
+/// cookie could else send it to an address of the thief's own, say yes to the key there, and read it.
+pub(super) fn allow(
+    context: &Context,
+    request: &Request<'_>,
+    credential: &Credential,
+    to: &Destination,
+    proof: Option<&Secret>,
+) -> Result<(), Problem> {
+    let place = Place::new(&to.host, to.port);
+    if credential.kind == CredentialKind::Key || credential.sent_to.contains(&place) {
+        return Ok(());
+    }
+    let what = format!("send password {} to {} {}", credential.id, place.address, place.port);
+    prove(context, request, proof, &what)?;
+    // It was proven for this terminal: a full disk is no reason to keep it from its user, who is asked again another time.
+    let user = request.login()?.user;
+    if let Err(error) = context.store.allow_place(user, credential.id, &place, limits::PLACES_PER_PASSWORD) {
+        log::error!("where a password may be sent cannot be noted: {error}");
+    }
+    Ok(())
+}
+
+pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let fields: Changes = request.read()?;
     check::label(&fields.label)?;
     let user = request.login()?.user;
-    let renamed =
-        context.store.rename_credential(user, request.id()?, &fields.label)?.ok_or_else(Problem::not_found)?;
-    Answer::json(200, &show(&renamed, &context.store.hosts(user)?))
+    let change = |credential: &mut Credential| {
+        credential.label = fields.label;
+        if let Some(stay) = fields.sent_to {
+            let stay: Vec<Place> = stay.iter().map(|named| Place::new(&named.address, named.port)).collect();
+            credential.sent_to.retain(|place| stay.contains(place));
+        }
+    };
+    let changed = context.store.update_credential(user, request.id()?, change)?.ok_or_else(Problem::not_found)?;
+    Answer::json(200, &show(&changed, &context.store.hosts(user)?))
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

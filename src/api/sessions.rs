@@ -9,7 +9,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::{self, Destination};
-use crate::store::Role;
+use crate::store::{Place, Role};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ struct Fields {
     cols: Option<u16>,
     rows: Option<u16>,
     device: Option<DeviceProof>,
+    proof: Option<Secret>,
 }
 
 /// Where to go and with what.
@@ -41,7 +42,7 @@ pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem>
 }
 
 pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let fields: Fields = request.read()?;
+    let mut fields: Fields = request.read()?;
     let login = request.login()?;
     if login.role == Role::CommandOnly {
         return Err(Problem::forbidden("Your account opens no terminals.", "Ask an administrator for another role."));
@@ -49,10 +50,12 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let size = (fields.cols.unwrap_or(80), fields.rows.unwrap_or(24));
     check::size("cols", size.0)?;
     check::size("rows", size.1)?;
-    let proof = fields.device.as_ref();
-    context.auth.check_start(login, proof, request.host, request.now.since_boot).map_err(device_needed)?;
+    // A proof is for a place, so it names the place; what a saved host says may be another's doing.
+    let proof = fields.proof.take().filter(|_| fields.address.is_some());
+    let device = fields.device.as_ref();
+    context.auth.check_start(login, device, request.host, request.now.since_boot).map_err(device_needed)?;
     let plan = plan(context, login, fields)?;
-    let signing = unlock(context, login, plan.credential_id)?;
+    let signing = unlock(context, request, &plan, proof.as_ref())?;
     ask_audit(context, login, &plan.destination)?;
     let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
@@ -87,8 +90,15 @@ fn ask_audit(context: &Context, login: &Login, to: &Destination) -> Result<(), P
 
 fn plan(context: &Context, login: &Login, fields: Fields) -> Result<Plan, Problem> {
     match (fields.host_id, fields.address, fields.user) {
-        (Some(id), None, None) if fields.port.is_none() && fields.credential_id.is_none() => {
+        (Some(id), told, None) if fields.credential_id.is_none() && (told.is_some() || fields.port.is_none()) => {
             let host = context.store.host(login.user, id)?.ok_or_else(Problem::not_found)?;
+            let told = told.map(|address| Place::new(&address, fields.port.unwrap_or_else(super::hosts::ssh_port)));
+            if told.is_some_and(|told| told != Place::new(&host.address, host.port)) {
+                return Err(Problem::conflict(
+                    "This host has another address by now.",
+                    "Look where it leads, then try again.",
+                ));
+            }
             let destination = Destination { host: host.address, port: host.port, user: host.user };
             Ok(Plan { host_id: Some(id), destination, credential_id: host.credential_id })
         }
@@ -103,15 +113,24 @@ fn plan(context: &Context, login: &Login, fields: Fields) -> Result<Plan, Proble
                 credential_id: fields.credential_id,
             })
         }
-        _ => Err(Problem::bad_request("Send host_id alone, or address and user (and port, credential_id).")),
+        _ => Err(Problem::bad_request(
+            "Send host_id (with a proof also address and port), or address and user (and port, credential_id).",
+        )),
     }
 }
 
-fn unlock(context: &Context, login: &Login, credential: Option<Id>) -> Result<ssh::Login, Problem> {
+fn unlock(
+    context: &Context,
+    request: &Request<'_>,
+    plan: &Plan,
+    proof: Option<&Secret>,
+) -> Result<ssh::Login, Problem> {
     use crate::store::CredentialKind::{Key, Password};
-    let Some(id) = credential else { return Ok(ssh::Login::Ask) };
+    let Some(id) = plan.credential_id else { return Ok(ssh::Login::Ask) };
+    let login = request.login()?;
     let credential = context.store.credential(login.user, id)?;
     let credential = credential.ok_or_else(|| Problem::invalid("credential_id", "You have no such credential."))?;
+    credentials::allow(context, request, &credential, &plan.destination, proof)?;
     let secret = credentials::open(login, &credential)?;
     Ok(match credential.kind {
         Key => ssh::Login::Key(secret),

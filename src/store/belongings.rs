@@ -1,7 +1,7 @@
 //! A user's hosts, credentials and preferences. The owner's id is in the key, so nobody else's can be reached by accident.
 
 use super::table::{Plan, key};
-use super::{Credential, Host, Store, StoreError, User};
+use super::{Credential, Host, Place, Store, StoreError, User};
 use crate::clock::Seconds;
 use crate::random::Id;
 use serde::Serialize;
@@ -91,14 +91,31 @@ impl Store {
         self.put_in_turn(CREDENTIAL, user, credential.id, credential, most, has)
     }
 
-    pub fn rename_credential(&self, user: Id, id: Id, label: &str) -> Result<Option<Credential>, StoreError> {
+    /// None: there is no such credential (any more).
+    pub fn update_credential(
+        &self,
+        user: Id,
+        id: Id,
+        change: impl FnOnce(&mut Credential),
+    ) -> Result<Option<Credential>, StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
         let found = self.records.watch::<Credential>(&mut plan, &key(CREDENTIAL, &[user, id]))?;
         let Some(mut credential) = found else { return Ok(None) };
-        credential.label = label.to_owned();
+        change(&mut credential);
         self.records.put(&mut plan, key(CREDENTIAL, &[user, id]), &credential)?;
         Ok(self.records.commit(&plan)?.then_some(credential))
+    }
+
+    /// From now on this password is sent there. The oldest place gives way, and is asked about again.
+    pub fn allow_place(&self, user: Id, id: Id, place: &Place, most: usize) -> Result<(), StoreError> {
+        let allow = |credential: &mut Credential| {
+            credential.sent_to.retain(|known| known != place);
+            credential.sent_to.push(place.clone());
+            let too_many = credential.sent_to.len().saturating_sub(most);
+            credential.sent_to.drain(..too_many);
+        };
+        self.update_credential(user, id, allow).map(drop)
     }
 
     /// Hosts that used it ask every time from then on, by the same transaction.

@@ -13,7 +13,7 @@ mod table;
 mod users;
 
 pub use records::{
-    Certificate, Credential, CredentialKind, Device, Host, Invite, KnownHostKey, Passkey, Reset, Role, User,
+    Certificate, Credential, CredentialKind, Device, Host, Invite, KnownHostKey, Passkey, Place, Reset, Role, User,
 };
 pub use snapshot::{Contents, Snapshot};
 

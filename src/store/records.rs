@@ -165,6 +165,23 @@ pub struct Credential {
     pub fingerprint: Option<String>,
     pub created: Seconds,
     pub secret: Sealed,
+    /// Where a password may be sent, oldest first. A key only signs, and is shown anywhere.
+    #[serde(default)]
+    pub sent_to: Vec<Place>,
+}
+
+/// An address and port, as a person wrote it: another spelling of the same host is another place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Lower case.
+    pub address: String,
+    pub port: u16,
+}
+
+impl Place {
+    pub fn new(address: &str, port: u16) -> Place {
+        Place { address: address.to_lowercase(), port }
+    }
 }
 
 /// A key trusted for an address and port, by one user or (without one) by the administrators for everybody.

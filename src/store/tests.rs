@@ -69,7 +69,17 @@ fn credential(owner: Id) -> Credential {
     let secret =
         DataKey::random().seal(&About { user: owner, record: id, kind: "ssh-password", version: 1 }, &"pw".into());
     let kind = CredentialKind::Password;
-    Credential { id, label: "c".into(), kind, algorithm: None, public_key: None, fingerprint: None, created: 1, secret }
+    Credential {
+        id,
+        label: "c".into(),
+        kind,
+        algorithm: None,
+        public_key: None,
+        fingerprint: None,
+        created: 1,
+        secret,
+        sent_to: Vec::new(),
+    }
 }
 
 fn known(owner: Option<Id>, algorithm: Option<&str>, fingerprint: &str) -> KnownHostKey {
@@ -177,7 +187,8 @@ fn a_deleted_credential_leaves_its_hosts_asking() {
     store.put_credential(me, &credential, 10, |_| true).unwrap();
     let with = Host { credential_id: Some(credential.id), ..host("with") };
     store.put_host(me, &with, 10).unwrap();
-    assert_eq!(store.rename_credential(me, credential.id, "new").unwrap().unwrap().label, "new");
+    let rename = |credential: &mut Credential| credential.label = "new".into();
+    assert_eq!(store.update_credential(me, credential.id, rename).unwrap().unwrap().label, "new");
     assert!(store.delete_credential(me, credential.id).unwrap());
     assert_eq!(store.host(me, with.id).unwrap().unwrap().credential_id, None);
     assert!(!store.delete_credential(me, credential.id).unwrap());
@@ -290,6 +301,39 @@ fn a_step_that_fails_leaves_the_old_format_whole() {
     assert!(format::bring_up_to_date(&store.records, dir.path(), &[rename_everybody, fail]).is_err());
     assert_eq!(format::read(&store.records).unwrap(), Some(2), "the first step is whole, the second did not happen");
     store.check().unwrap();
+}
+
+/// What is known of a password from before this was written down: nothing, so its owner is asked at each host once.
+#[test]
+fn a_password_of_an_older_version_goes_nowhere_yet() {
+    let (_dir, _, store) = fresh();
+    let (me, old) = (Id::random(), credential(Id::random()));
+    let mut json = serde_json::to_value(&old).unwrap();
+    json.as_object_mut().unwrap().remove("sent_to").unwrap();
+    let mut plan = Plan::default();
+    store.records.put(&mut plan, key("credential", &[me, old.id]), &json).unwrap();
+    assert!(store.records.commit(&plan).unwrap());
+    assert_eq!(store.credential(me, old.id).unwrap().unwrap().sent_to, []);
+    store.allow_place(me, old.id, &Place::new("Router", 22), 9).unwrap();
+    assert_eq!(store.credential(me, old.id).unwrap().unwrap().sent_to, [Place { address: "router".into(), port: 22 }]);
+}
+
+#[test]
+fn a_password_goes_to_so_many_places_and_the_oldest_gives_way() {
+    let (_dir, _, store) = fresh();
+    let me = somebody(&store);
+    let password = credential(Id::random());
+    store.put_credential(me, &password, 9, |_| true).unwrap();
+    let most = crate::limits::PLACES_PER_PASSWORD;
+    // The longest that there are, and once more the one that would be next to go.
+    let place = |n: usize| Place::new(&format!("{n:a>253}"), 65535 - n as u16);
+    for n in (0..most).chain([0, most]) {
+        store.allow_place(me, password.id, &place(n), most).unwrap();
+    }
+    let sent_to = store.credential(me, password.id).unwrap().unwrap().sent_to;
+    assert_eq!((sent_to.len(), &sent_to[0], sent_to.contains(&place(0))), (most, &place(2), true));
+    store.allow_place(Id::random(), password.id, &place(1), most).unwrap();
+    assert!(!store.credential(me, password.id).unwrap().unwrap().sent_to.contains(&place(1)), "another user's");
 }
 
 #[test]

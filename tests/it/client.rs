@@ -32,7 +32,7 @@ try:
 except Refused as refused:
     assert (refused.status, refused.code) == (401, "sign_in_failed"), refused
 
-secret = box.add_password("the host's", host_password)
+secret = box.add_password("the host's", host_password, "127.0.0.1", int(port))
 host = box.add_host("127.0.0.1", int(port), "fbtest", "sshd", secret["id"])
 assert [one["id"] for one in box.hosts()] == [host["id"]]
 

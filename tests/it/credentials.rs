@@ -102,6 +102,11 @@ fn bodies_that_mix_the_forms_are_refused() {
         (json!({"label": "x", "kind": "key", "password": CANARY}), 400),
         (json!({"label": "x", "kind": "totp", "password": CANARY}), 400),
         (json!({"kind": "password", "password": CANARY}), 400),
+        (json!({"label": "x", "kind": "password", "password": CANARY, "port": 22}), 400),
+        (json!({"label": "x", "kind": "generate", "address": "box"}), 400),
+        (json!({"label": "x", "kind": "key", "private_key": key, "address": "box"}), 400),
+        (json!({"label": "x", "kind": "password", "password": CANARY, "address": "-box"}), 422),
+        (json!({"label": "x", "kind": "password", "password": CANARY, "address": "box", "port": 0}), 422),
         (json!({"label": "x", "kind": "password", "password": ""}), 422),
         (json!({"label": "x", "kind": "password", "password": "x".repeat(1025)}), 422),
         (json!({"label": "a\nb", "kind": "password", "password": CANARY}), 422),
@@ -147,7 +152,7 @@ fn no_answer_ever_holds_a_secret() {
     let renamed = browser.put(&format!("/api/credentials/{password}"), json!({"label": "new"})).expect(200);
     assert!(!renamed.to_string().contains(CANARY));
     let fields: Vec<_> = renamed.as_object().unwrap().keys().map(String::as_str).collect();
-    let known = ["algorithm", "created", "fingerprint", "id", "kind", "label", "public_key", "used_by"];
+    let known = ["algorithm", "created", "fingerprint", "id", "kind", "label", "public_key", "sent_to", "used_by"];
     assert_eq!(fields, known, "a new field of a credential is shown; is it no secret?");
     assert!(renamed["public_key"].is_null() && renamed["fingerprint"].is_null() && renamed["algorithm"].is_null());
 }

@@ -165,7 +165,7 @@ fn a_cookie_without_the_device_makes_the_box_dial_nobody() {
     let (_box, mut ada) = claimed_with(&[("FOOTBRIDGE_HOST_KEY_POLICY", "tofu")]);
     // This sign-in is made with the one that is trusted last.
     let (other, device) = (trusted(&mut ada), trusted(&mut ada));
-    let password = ada.add_password(PASSWORD);
+    let password = ada.add_password_for(&host.target(None), PASSWORD);
     let target = host.target(Some(&password));
     demand(&mut ada, true).expect(204);
     let is_called = || host.log().contains("remote software version");

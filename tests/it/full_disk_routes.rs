@@ -8,7 +8,7 @@
 use crate::devices::{Device, trusted_by};
 use crate::foreign::method;
 use crate::second_factor::{enrol, half};
-use crate::world::browser::{Browser, Reply};
+use crate::world::browser::{Browser, Reply, Target};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::terminal::Terminal;
@@ -99,7 +99,7 @@ const WRITES_NOTHING: &[(&str, &str)] = &[
     ("POST /api/device/challenge", "challenges are known by their MAC"),
     ("POST /api/factor/passkey/begin", "a challenge, in memory"),
     ("POST /api/backup", "it is read, and given to the browser"),
-    ("POST /api/sessions", "a terminal starts; the host's last use may be lost"),
+    ("POST /api/sessions", "a terminal starts; the host's last use, and where a password goes, may be lost"),
     ("DELETE /api/sessions/{id}", "terminals are in memory"),
     ("POST /api/sessions/{id}/ticket", "tickets are in memory"),
 ];
@@ -271,6 +271,15 @@ impl Scene {
         assert_eq!(self.terminal.run("echo still-$((20+3))"), "still-23");
     }
 
+    /// It was proven for this terminal; that it goes there cannot be written down.
+    fn a_password_is_sent_to_a_new_place_for_once(&mut self) {
+        let place = Target { address: "192.0.2.9", port: 22, user: "u", credential: Some(&self.ids["credentials"]) };
+        let mut unproven = self.ada.clone();
+        unproven.password = None;
+        self.ada.start_session(&place).expect(201);
+        assert_eq!(unproven.start_session(&place).refusal(403), "proof_needed");
+    }
+
     fn is_consistent(&mut self) {
         let verified = self.footbridge.command(&["audit", "verify"], "");
         assert!(verified.status.success(), "{}{}", text(&verified.stdout), text(&verified.stderr));
@@ -381,6 +390,7 @@ fn on_a_disk_that_turned_read_only_every_write_is_refused_and_reads_and_terminal
     assert_eq!(scene.footbridge.browser().get("/ready").status, 200);
     scene.footbridge.browser().sign_in((ADA.0, ADA.1));
     scene.the_terminal_goes_on();
+    scene.a_password_is_sent_to_a_new_place_for_once();
     scene.footbridge.kill();
     disk.mount_anew();
     scene.start_again();

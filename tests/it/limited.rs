@@ -91,7 +91,8 @@ fn tries_are_limited_over_all_routes_that_share_them() {
 }
 
 /// What fails on this route, for somebody who is as far in as it wants.
-fn a_guess(route: &Route) -> Value {
+/// `credential`: a stored password.
+fn a_guess(route: &Route, credential: &str) -> Value {
     match route.path {
         "/api/login" => json!({"name": "ada", "password": "not the password at all"}),
         "/api/claim" => json!({"code": "AAAAA", "name": "eve", "password": EVE.1}),
@@ -108,6 +109,9 @@ fn a_guess(route: &Route) -> Value {
         "/api/users/{id}" => json!({"role": "administrator", "proof": "000000"}),
         "/api/users/{id}/reset-factor" => json!({"proof": "000000"}),
         "/api/invites" => json!({"role": "administrator", "proof": "000000"}),
+        "/api/sessions" => {
+            json!({"address": "192.0.2.7", "user": "u", "credential_id": credential, "proof": "000000"})
+        }
         "/api/factor/passkey/verify" | "/api/factor/passkey/prove" => {
             json!({"credential": "AA", "client_data": "AA", "authenticator_data": "AA", "signature": "AA"})
         }
@@ -140,6 +144,8 @@ fn failures_at_one_door_close_them_all() {
     let pin = json!({"address": "192.0.2.7", "port": 22, "fingerprint": format!("SHA256:{}", "A".repeat(43))});
     ada.post("/api/hostkeys", pin).expect(201);
     let pinned = ada.get("/api/hostkeys").expect(200)["host_keys"][0]["id"].clone();
+    // It was sent nowhere yet.
+    let password = ada.add_password("the password of a router");
     // An address has no passkeys.
     ada.name = Some("localhost".into());
     let device = json!(trusted_by(&mut ada, ADA.1).id());
@@ -166,16 +172,17 @@ fn failures_at_one_door_close_them_all() {
             _ => &eve,
         };
         let path = route.path.replace("{id}", id.as_str().unwrap());
-        let reply = browser.request(&format!("{:?}", route.method).to_uppercase(), &path, Some(a_guess(route)));
+        let reply =
+            browser.request(&format!("{:?}", route.method).to_uppercase(), &path, Some(a_guess(route, &password)));
         must_wait(reply, Counted::SignIn, route);
     }
     // The claim is gone here; on a box that nobody has claimed it is a door like the others.
     let fresh = Footbridge::start();
     let claim = counted_as(Counted::SignIn).find(|route| route.path == "/api/claim").unwrap();
     for _ in 0..Counted::SignIn.limit().most {
-        fresh.browser().post("/api/claim", a_guess(claim)).refusal(401);
+        fresh.browser().post("/api/claim", a_guess(claim, "")).refusal(401);
     }
-    must_wait(fresh.browser().post("/api/claim", a_guess(claim)), Counted::SignIn, claim);
+    must_wait(fresh.browser().post("/api/claim", a_guess(claim, "")), Counted::SignIn, claim);
     must_wait(fresh.browser().try_sign_in("ada", ADA.1), Counted::SignIn, claim);
 }
 

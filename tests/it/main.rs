@@ -45,6 +45,7 @@ mod shutdown;
 mod sign_in;
 mod slow;
 mod ssh_sign_in;
+mod stored_passwords;
 mod supervised;
 mod survive;
 mod tampered;

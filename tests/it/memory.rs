@@ -59,7 +59,7 @@ fn after_sign_out_no_secret_of_the_user_is_left() {
     let host = SshServer::openssh();
     let (footbridge, mut browser) = claimed();
     let (phone, codes) = enrol(&mut browser);
-    let credential = browser.add_password(ssh_server::PASSWORD);
+    let credential = browser.add_password_for(&host.target(None), ssh_server::PASSWORD);
     let mut terminal = browser.open(&host.target(Some(&credential)));
     terminal.accept_host_key(false);
     terminal.until_prompt();

@@ -222,7 +222,7 @@ fn a_changed_password_ends_the_other_sessions_and_no_credential() {
     let mut elsewhere = box_.browser();
     elsewhere.sign_in(ADA);
     let old = here.clone();
-    let credential = here.add_password(ssh_server::PASSWORD);
+    let credential = here.add_password_for(&host.target(None), ssh_server::PASSWORD);
 
     let body = here.post("/api/password", json!({"current": ADA.1, "new": NEW_PASSWORD})).expect(200);
     here.csrf = Some(body["csrf"].as_str().unwrap().into());

@@ -25,7 +25,7 @@ impl Here {
         let host = SshServer::openssh();
         let (box_, mut browser) = claimed_with(settings);
         browser.post("/api/hostkeys", json!({"known_hosts": host.known_hosts_line("ed25519")})).expect(201);
-        let credential = browser.add_password(PASSWORD);
+        let credential = browser.add_password_for(&host.target(None), PASSWORD);
         Here { _box: box_, host, browser, credential }
     }
 

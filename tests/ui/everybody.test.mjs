@@ -24,7 +24,7 @@ async function fill(page) {
     const { csrf } = await (await fetch('/api/state')).json();
     const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
     const post = async (path, body) => (await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
-    const { id } = await post('/api/credentials', { label: 'garage password', kind: 'password', password });
+    const { id } = await post('/api/credentials', { label: 'garage password', kind: 'password', password, address: '127.0.0.1', port });
     await post('/api/credentials', { label: 'laptop key', kind: 'generate' });
     const names = ['garage', 'router', 'nas', 'attic pi', 'build box', 'mail', 'web', 'backup', 'camera hub', 'weather', 'printer', 'lab 1', 'lab 2', 'lab 3', 'jump'];
     const colours = ['teal', 'orange', '', 'blue', 'purple', '', 'red', '', 'green', 'yellow', '', 'pink', '', '', ''];

@@ -22,10 +22,10 @@ export function ask(page, method, path, body) {
   }, [method, path, body]);
 }
 
-/** A host that asks nothing more: its key is pinned and the password is stored. */
+/** A host that asks nothing more: its key is pinned and the password is stored for it. */
 export async function readyHost(page, server, more = {}) {
   const stored = (await ask(page, 'GET', '/api/credentials')).credentials.find(({ label }) => label === 'test password');
-  const credential = stored ?? (await ask(page, 'POST', '/api/credentials', { label: 'test password', kind: 'password', password: ACCOUNT.password }));
+  const credential = stored ?? (await ask(page, 'POST', '/api/credentials', { label: 'test password', kind: 'password', password: ACCOUNT.password, address: '127.0.0.1', port: server.port }));
   await ask(page, 'POST', '/api/hostkeys', { address: '127.0.0.1', port: server.port, fingerprint: server.fingerprint });
   return ask(page, 'POST', '/api/hosts', { label: 'bench', address: '127.0.0.1', port: server.port, user: ACCOUNT.user, credential_id: credential.id, ...more });
 }

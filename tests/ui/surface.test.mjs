@@ -19,7 +19,7 @@ before(async () => {
   await page.evaluate(async ({ port, password }) => {
     const { csrf } = await (await fetch('/api/state')).json();
     const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
-    const { id } = await (await fetch('/api/credentials', { method: 'POST', headers, body: JSON.stringify({ label: 'pw', kind: 'password', password }) })).json();
+    const { id } = await (await fetch('/api/credentials', { method: 'POST', headers, body: JSON.stringify({ label: 'pw', kind: 'password', password, address: '127.0.0.1', port }) })).json();
     const host = (label, more) => fetch('/api/hosts', { method: 'POST', headers, body: JSON.stringify({ label, address: '127.0.0.1', port, user: 'fbtest', credential_id: id, ...more }) });
     await host('workshop', { colour: 'teal', tags: ['home'], osc52: true });
     await host('attic', { favourite: true, notes: 'the old one' });

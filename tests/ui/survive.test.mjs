@@ -214,7 +214,7 @@ test('eight terminals stream while one is typed in', async () => {
     const headers = { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf };
     const { sessions } = await (await fetch('/api/sessions')).json();
     await Promise.all(sessions.map(({ id }) => fetch(`/api/sessions/${id}`, { method: 'DELETE', headers })));
-    const credential = await (await fetch('/api/credentials', { method: 'POST', headers, body: JSON.stringify({ label: 'pw', kind: 'password', password: 'correct horse battery' }) })).json();
+    const credential = await (await fetch('/api/credentials', { method: 'POST', headers, body: JSON.stringify({ label: 'pw', kind: 'password', password: 'correct horse battery', address: '127.0.0.1', port }) })).json();
     const body = JSON.stringify({ label: 'streams', address: '127.0.0.1', port, user: 'fbtest', credential_id: credential.id });
     await fetch('/api/hosts', { method: 'POST', headers, body });
     void count;

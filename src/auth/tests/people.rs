@@ -100,6 +100,7 @@ pub fn keep_a_credential(auth: &Auth, login: &Login) -> Result<Id, StoreError> {
         fingerprint: None,
         created: 1,
         secret,
+        sent_to: Vec::new(),
     };
     auth.store.put_credential(login.user, &credential, 9, |user| login.stands_on(user))?;
     Ok(id)

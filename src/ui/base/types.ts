@@ -51,6 +51,13 @@ export interface Credential {
   fingerprint: string | null;
   created: number;
   used_by: number;
+  /** Where a password may be sent without another question. */
+  sent_to: Place[];
+}
+
+export interface Place {
+  address: string;
+  port: number;
 }
 
 export interface HostKey {

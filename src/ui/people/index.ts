@@ -2,7 +2,7 @@
 
 export { openAccount } from './account';
 export { openAudit } from './audit';
-export { overrideHostKey } from './hostkey';
+export { allowPlace, overrideHostKey } from './hostkey';
 export { openHostKeys } from './hostkeys';
 export { readLink } from './link';
 export { showNotices } from './notices';

@@ -5,7 +5,7 @@ import { openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
-import type { Credential, Host } from '../base/types';
+import type { Credential, Host, Place } from '../base/types';
 import { COLOURS } from './common';
 import type { Field } from './entry';
 import { hostTitle, readTags } from './hostlist';
@@ -126,7 +126,7 @@ function layout(parts: Parts, options: HostDialog): (HTMLElement | null)[] {
   return [
     h('div', { class: 'form-row address-row' }, parts.address.root, parts.port.root),
     parts.user.root,
-    credentialField(parts.credential, options.credentials),
+    credentialField(parts, options.credentials),
     parts.label.root,
     h(
       'details',
@@ -137,9 +137,17 @@ function layout(parts: Parts, options: HostDialog): (HTMLElement | null)[] {
   ];
 }
 
-function credentialField(select: HTMLSelectElement, credentials: Credential[]): HTMLElement {
+/** Where the form leads by now; null while it says nothing that can be reached. */
+function placeOf(parts: Parts): Place | null {
+  spread(parts);
+  const [address, port] = [parts.address.input.value.trim(), Number(parts.port.input.value.trim())];
+  return goodAddress(address) && goodPort(port) ? { address, port } : null;
+}
+
+function credentialField(parts: Parts, credentials: Credential[]): HTMLElement {
+  const select = parts.credential;
   const add = (kind: NewKind): void => {
-    void addCredential(kind).then((made) => {
+    void addCredential(kind, placeOf(parts)).then((made) => {
       if (!made) return;
       credentials.push(made);
       fillCredentials(select, credentials, made.id);

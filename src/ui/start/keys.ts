@@ -6,12 +6,13 @@ import { openDialog, confirmDanger } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
-import type { Credential, Host } from '../base/types';
+import type { Credential, Host, Place } from '../base/types';
 import { copyBox, copyText, countText, failingCard, iconButton, openMenu, orToast, skeleton, textDrop } from './common';
 import type { MenuItem } from './common';
 import { passwordField } from './entry';
 import { hostTitle } from './hostlist';
 import { dropbearLine, installLine } from './install';
+import { placeText } from './quick';
 
 export type NewKind = 'key' | 'password' | 'generate';
 
@@ -69,6 +70,7 @@ function keyRow(one: Credential, hosts: Host[], refresh: () => void): HTMLElemen
       h('div', { class: 'row-title' }, one.label || t('start.keys.unnamed')),
       h('div', { class: 'row-sub' }, h('span', {}, detail), h('span', {}, usedText(one.used_by))),
       one.fingerprint ? h('code', { class: 'fingerprint' }, one.fingerprint) : null,
+      one.sent_to.length > 0 ? h('div', { class: 'row-sub' }, h('span', {}, placesText(one))) : null,
     ),
     menu,
   );
@@ -78,6 +80,12 @@ function usedText(count: number): string {
   return count === 0 ? t('start.keys.used.none') : countText('start.keys.used', count);
 }
 
+/** The newest first, and not all of a hundred. */
+function placesText(one: Credential): string {
+  const names = one.sent_to.map((place) => placeText(place.address, place.port)).reverse();
+  return t('start.keys.places.to', { places: names.slice(0, 4).join(', ') + (names.length > 4 ? ' …' : '') });
+}
+
 function keyMenu(one: Credential, hosts: Host[], refresh: () => void): MenuItem[] {
   const publicKey = one.public_key;
   const items: MenuItem[] = [];
@@ -85,6 +93,7 @@ function keyMenu(one: Credential, hosts: Host[], refresh: () => void): MenuItem[
     items.push({ label: t('start.keys.copy'), icon: 'copy', run: () => void copyText(publicKey) });
     items.push({ label: t('start.keys.install'), icon: 'terminal', run: () => void showPublicKey(one) });
   }
+  if (one.sent_to.length > 0) items.push({ label: t('start.keys.places'), icon: 'host', run: () => void showPlaces(one).then(refresh) });
   items.push({ label: t('start.rename'), icon: 'edit', run: () => void rename(one).then((done) => done && refresh()) });
   items.push({ label: t('start.delete'), icon: 'trash', danger: true, run: () => void remove(one, hosts).then((done) => done && refresh()) });
   return items;
@@ -102,6 +111,28 @@ async function rename(one: Credential): Promise<boolean> {
     ],
   });
   return changed === 'saved';
+}
+
+/** Where this password may go; what is taken off is asked about again. */
+async function showPlaces(one: Credential): Promise<void> {
+  const list = h('ul', { class: 'rows' });
+  const show = (places: Place[]): void => {
+    list.replaceChildren(...[...places].reverse().map(row));
+  };
+  const row = (place: Place): HTMLElement => {
+    const name = placeText(place.address, place.port);
+    const off = iconButton('trash', t('start.keys.places.remove', { place: name }), () => void orToast(() => takeOff(place)));
+    return h('li', { class: 'list-row key-row' }, h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('host')), h('div', { class: 'row-text' }, h('code', { class: 'fingerprint' }, name)), off);
+  };
+  const takeOff = async (place: Place): Promise<void> => {
+    const stay = one.sent_to.filter((other) => other !== place);
+    one = await api.put<Credential>(`/api/credentials/${one.id}`, { label: one.label, sent_to: stay });
+    show(one.sent_to);
+    toast(t('start.deleted', { name: placeText(place.address, place.port) }), 'ok');
+  };
+  show(one.sent_to);
+  const body = h('div', { class: 'keys' }, h('p', { class: 'dialog-lead' }, t('start.keys.places.lead')), list);
+  await openDialog({ title: t('start.keys.places.title', { name: one.label || t('start.keys.unnamed') }), body, actions: [{ label: t('start.close') }] });
 }
 
 async function remove(one: Credential, hosts: Host[]): Promise<boolean> {
@@ -129,10 +160,10 @@ export async function sent(form: HTMLElement, work: () => Promise<unknown>): Pro
   }
 }
 
-/** Asks for a new credential and stores it; null when the person thought better of it. */
-export async function addCredential(kind: NewKind): Promise<Credential | null> {
+/** Asks for a new credential and stores it; null when the person thought better of it. A password that is typed for a place goes there. */
+export async function addCredential(kind: NewKind, place: Place | null = null): Promise<Credential | null> {
   if (kind === 'generate') return generate();
-  return kind === 'key' ? importKey() : addPassword();
+  return kind === 'key' ? importKey() : addPassword(place);
 }
 
 async function ask(title: string, form: HTMLElement, action: string, read: () => object, focus?: HTMLElement): Promise<Credential | null> {
@@ -171,14 +202,15 @@ async function generate(): Promise<Credential | null> {
   return made;
 }
 
-async function addPassword(): Promise<Credential | null> {
+async function addPassword(place: Place | null): Promise<Credential | null> {
   const label = labelField('');
   const password = passwordField({ label: t('start.keys.password.field'), name: 'password', autocomplete: 'new-password' });
   // The browser's own store is not asked to keep this: it is a host's password, and the box keeps it sealed.
   password.input.setAttribute('autocomplete', 'off');
   password.input.setAttribute('data-1p-ignore', 'true');
-  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('start.keys.password.lead')), label.root, password.root);
-  const read = (): object => ({ label: label.input.value.trim(), kind: 'password', password: password.input.value });
+  const lead = place ? t('start.keys.password.lead.for', { place: placeText(place.address, place.port) }) : t('start.keys.password.lead');
+  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, lead), label.root, password.root);
+  const read = (): object => ({ label: label.input.value.trim(), kind: 'password', password: password.input.value, ...place });
   return ask(t('start.keys.password.title'), form, t('start.save'), read, label.input);
 }
 

@@ -35,6 +35,13 @@ export interface Goal {
   osc52?: boolean;
 }
 
+/** That it is its owner who wants a password to be sent there. */
+export interface PlaceProof {
+  address: string;
+  port: number;
+  proof: string;
+}
+
 export type PaneState = 'connecting' | 'asking' | 'live' | 'away' | 'ended';
 
 export interface PaneOwner {
@@ -46,6 +53,8 @@ export interface PaneOwner {
   focused(pane: Pane): void;
   /** Yes to a changed host key, which needs a proof that somebody is there. False: thought better of it. */
   overridden(session: string, question: HostKeyQuestion): Promise<boolean>;
+  /** A stored password goes to a place where it was not sent before, which needs the same. Null: thought better of it. */
+  allowed<T>(goal: Goal, deed: (proof: PlaceProof) => Promise<T>): Promise<{ done: T } | null>;
   /** The end was seen; the pane may go. */
   dismissed(pane: Pane): void;
   /** False: the key is the page's own and xterm.js must not see it. */
@@ -206,9 +215,8 @@ export class Pane {
   /** A new terminal on the box. */
   async start(): Promise<void> {
     this.become('connecting', t('term.starting', { host: this.goal.title }));
-    const { title: _title, colour: _colour, osc52: _osc52, ...where } = this.goal;
     try {
-      const made = await api.post<{ session: Session; ticket: string }>('/api/sessions', { ...where, cols: this.term.cols, rows: this.term.rows, device: await startWord() });
+      const made = await this.begin();
       // Closed while the box began: nobody looks at it, and nobody was asked whether it may go on.
       if (this.disposed) return void api.del(`/api/sessions/${made.session.id}`).catch(() => undefined);
       this.join(made.session.id, made.ticket);
@@ -218,6 +226,21 @@ export class Pane {
       // This sign-in was made with a device: what is missing is its key.
       const [message, remedy] = error.code === 'device_needed' ? [t('base.device.lost'), t('base.device.lost.remedy')] : [error.message, error.remedy];
       this.finish({ reason: 'refused-by-box', status: null, signal: null, message, remedy });
+    }
+  }
+
+  /** The box says whether a stored password was not sent there before; then who sits here proves it. */
+  private async begin(): Promise<{ session: Session; ticket: string }> {
+    const { title: _title, colour: _colour, osc52: _osc52, ...where } = this.goal;
+    const post = async (proof?: PlaceProof): Promise<{ session: Session; ticket: string }> =>
+      api.post('/api/sessions', { ...where, ...proof, cols: this.term.cols, rows: this.term.rows, device: await startWord() });
+    try {
+      return await post();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'proof_needed' || this.disposed) throw error;
+      const proven = await this.owner.allowed(this.goal, post);
+      if (!proven) throw error;
+      return proven.done;
     }
   }
 

@@ -148,6 +148,8 @@ const box: Record<string, string> = {
   'Wait, and check the user name and the credential meanwhile.': 'Warte, und prüfe inzwischen den Benutzernamen und die Zugangsdaten.',
   'This question is not asked (any more).': 'Diese Frage ist nicht (mehr) gestellt.',
   'Connect again.': 'Verbinde neu.',
+  'This host has another address by now.': 'Dieser Host hat inzwischen eine andere Adresse.',
+  'Look where it leads, then try again.': 'Sieh nach, wohin er führt, und versuche es dann noch einmal.',
   'This ticket is not good (any more).': 'Dieses Ticket gilt nicht (mehr).',
   'Ask for a new one and attach again.': 'Lade die Seite neu.',
   'Too many browsers look at this terminal.': 'Zu viele Browser sehen auf dieses Terminal.',

@@ -19,7 +19,7 @@ const FOR_PROGRAMS = [
   'Send known_hosts, or address, port and fingerprint.',
   'Send a recovery_code, or "discard": true, and not both.',
   'Send it again with a new token of POST /api/form.',
-  'Send host_id alone, or address and user (and port, credential_id).',
+  'Send host_id (with a proof also address and port), or address and user (and port, credential_id).',
   'The body {} (line {}, column {}).',
   'The offset is not a number.',
   'This piece does not begin where the last one ended, or is too long.',

@@ -9,10 +9,10 @@ import { change, keep, onSettings, recall, save, settings } from '../base/settin
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
 import { openMenu, orToast } from '../start/common';
-import { openAccount, openAudit, openHostKeys, openUsers, overrideHostKey } from '../people/index';
+import { allowPlace, openAccount, openAudit, openHostKeys, openUsers, overrideHostKey } from '../people/index';
 import { type StartPage, openKeys, showStart } from '../start/index';
 import type { HostKeyQuestion } from '../term/link';
-import { type Goal, Pane, type PaneOwner } from '../term/pane';
+import { type Goal, Pane, type PaneOwner, type PlaceProof } from '../term/pane';
 import { TouchBar } from '../term/touchbar';
 import { ACTIONS, type ActionId, actionFor, keysOf, stolenKey, tabNumber } from './actions';
 import { Group } from './group';
@@ -275,6 +275,12 @@ export class Work implements PaneOwner {
 
   overridden(session: string, question: HostKeyQuestion): Promise<boolean> {
     return overrideHostKey(session, question);
+  }
+
+  /** Where a saved host leads is the box's to say: it may have been changed elsewhere, and by somebody else. */
+  async allowed<T>(goal: Goal, deed: (proof: PlaceProof) => Promise<T>): Promise<{ done: T } | null> {
+    const { address = '', port = 22 } = goal.host_id === undefined ? goal : await api.get<Host>(`/api/hosts/${goal.host_id}`);
+    return allowPlace({ address, port }, (proof) => deed({ address, port, proof }));
   }
 
   focused(pane: Pane): void {

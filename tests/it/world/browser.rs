@@ -249,6 +249,13 @@ impl Browser {
         )
     }
 
+    /// Typed for that host, so that it is sent there without a proof.
+    pub fn add_password_for(&mut self, target: &Target<'_>, password: &str) -> String {
+        let body = json!({"label": "password", "kind": "password", "password": password, "address": target.address,
+            "port": target.port});
+        id_of(&self.post("/api/credentials", body).expect(201))
+    }
+
     pub fn add_key(&mut self, private_key: &str, passphrase: Option<&str>) -> String {
         let body = json!({"label": "key", "kind": "key", "private_key": private_key, "passphrase": passphrase});
         id_of(&self.post("/api/credentials", body).expect(201))
@@ -269,9 +276,15 @@ impl Browser {
         terminal
     }
 
+    /// As the page does: a password that was not sent there before wants a proof.
     pub fn start_session(&mut self, target: &Target<'_>) -> Reply {
-        let body = json!({"address": target.address, "port": target.port, "user": target.user,
+        let mut body = json!({"address": target.address, "port": target.port, "user": target.user,
             "credential_id": target.credential, "cols": 80, "rows": 24});
+        let first = self.post("/api/sessions", body.clone());
+        if target.credential.is_none() || first.status != 403 || first.json()["error"] != "proof_needed" {
+            return first;
+        }
+        body["proof"] = json!(self.password);
         self.post("/api/sessions", body)
     }
 
