@@ -3,6 +3,7 @@ use crate::clock;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
+mod devices;
 mod factor;
 mod overtaken;
 mod people;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::totp;
+use crate::store::Passkey;
 use crate::vault::About;
 
 /// Ada's telephone: it shows the code of any time.
@@ -110,6 +111,66 @@ fn a_code_works_once_also_after_a_restart() {
     let half = sign_in(&again, &later(61));
     assert!(is_failed(again.verify_factor(&half, &phone.code(&later(60)), &later(61))));
     assert!(again.verify_factor(&half, &phone.code(&later(120)), &later(120)).is_ok());
+}
+
+/// Two sign-ins that have looked at the account before either wrote to it.
+#[test]
+fn a_code_works_once_also_when_two_bring_it_at_once() {
+    let Box_ { auth, .. } = required();
+    let (phone, enrolled) = ada(&auth);
+    let login = enrolled.signed_in.login;
+    let (seen, at) = (auth.user(login.user).unwrap(), later(60));
+    assert!(auth.spend_code(&login, &seen, &phone.code(&at), &at).is_ok());
+    assert!(is_failed(auth.spend_code(&login, &seen, &phone.code(&at), &at)));
+    // Nor is a code of the app that was replaced meanwhile.
+    let seen = auth.user(login.user).unwrap();
+    auth.enrol_begin(&login, Some(&phone.code(&later(120))), &later(120)).unwrap();
+    auth.store
+        .update_user(login.user, |user| user.factor = user.wrapped.first().map(|(_, sealed)| sealed.clone()))
+        .unwrap();
+    assert!(is_failed(auth.spend_code(&login, &seen, &phone.code(&later(180)), &later(180))));
+}
+
+/// One that nobody can use: what it is about lies sealed under another key.
+fn give_passkey(auth: &Auth, user: Id) {
+    let sealed = DataKey::random().seal(&About { user, record: user, kind: "k", version: 1 }, &"x".into());
+    let passkey = Passkey { id: Id::random(), label: "lost".into(), created: 1, last_used: None, sealed };
+    auth.store.update_user(user, |user| user.passkeys.push(passkey)).unwrap();
+}
+
+/// Whoever comes with a recovery code has lost what there was, and somebody may have found it.
+#[test]
+fn a_new_app_after_a_recovery_code_leaves_no_passkey() {
+    let Box_ { auth, .. } = required();
+    let (_, enrolled) = ada(&auth);
+    let user = enrolled.signed_in.login.user;
+    give_passkey(&auth, user);
+    let code = enrolled.recovery_codes[0].as_str().into();
+    let recovered = auth.use_recovery(&sign_in(&auth, &who()), &code, &who()).unwrap();
+    enrol(&auth, &recovered.login, &who());
+    assert!(auth.user(user).unwrap().passkeys.is_empty());
+}
+
+#[test]
+fn turned_off_is_all_of_it() {
+    let Box_ { auth, .. } = fresh(settings());
+    let (phone, enrolled) = ada(&auth);
+    let login = enrolled.signed_in.login;
+    give_passkey(&auth, login.user);
+    auth.disable_factor(&login, &phone.code(&later(60)), &later(60)).unwrap();
+    assert_eq!(sign_in(&auth, &later(90)).stage(), Stage::Full);
+}
+
+/// E3: whoever is right is not kept out for it.
+#[test]
+fn right_codes_do_not_count() {
+    let Box_ { auth, .. } = required();
+    let (phone, enrolled) = ada(&auth);
+    let login = enrolled.signed_in.login;
+    for n in 1..=8 {
+        let at = later(30 * n);
+        assert!(auth.step_up(&login, &phone.code(&at), "x", &at).is_ok(), "{n}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::totp;
-use crate::store::{Credential, CredentialKind, Device};
+use crate::store::{Certificate, Credential, CredentialKind, Device, Passkey};
 use crate::vault::About;
 
 fn administrator(auth: &Auth, name: &str) -> User {
@@ -83,6 +83,160 @@ fn a_lock_can_be_lifted() {
     assert!(auth.is_locked(ada.id, &who().now) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
     auth.unlock(ada.id).unwrap();
     assert!(!auth.is_locked(ada.id, &who().now) && auth.sign_in("ada", &GOOD.into(), &who()).is_ok());
+    // Or it would be there again after a restart.
+    auth.store.update_user(ada.id, |user| user.locked_until = Some(later(900).now.calendar)).unwrap();
+    auth.unlock(ada.id).unwrap();
+    assert_eq!(auth.store.user(ada.id).unwrap().unwrap().locked_until, None);
+}
+
+/// What cannot be a password costs no hash, and is a failure all the same.
+#[test]
+fn what_cannot_be_a_password_counts_for_the_lock_too() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    (0..5).for_each(|_| assert!(is_failed(auth.sign_in("ada", &"short".into(), &who()))));
+    assert!(auth.is_locked(ada.id, &who().now));
+}
+
+#[test]
+fn what_is_too_long_to_be_a_password_is_not_hashed() {
+    let Box_ { auth, .. } = fresh(settings());
+    add(&auth, "ada");
+    let before = auth.hashes();
+    for name in ["ada", "nobody"] {
+        assert!(is_failed(auth.sign_in(name, &"x".repeat(1025).into(), &who())));
+    }
+    assert_eq!(auth.hashes(), before);
+}
+
+/// A8.
+#[test]
+fn none_of_the_last_five_passwords_can_be_chosen_again() {
+    let Box_ { auth, .. } = fresh(settings());
+    add(&auth, "ada");
+    let all: Vec<Secret> = (0..6).map(|n| format!("bridge number {n} over cold water").into()).collect();
+    let mut login = signed_in(&auth, "ada").login;
+    let mut present: Secret = GOOD.into();
+    for new in &all {
+        login = auth.change_password(&login, &present, new, &who()).unwrap().login;
+        present = new.clone();
+    }
+    for recent in &all[1..] {
+        let again = auth.change_password(&login, &present, recent, &who());
+        assert!(matches!(again, Err(Refusal::Weak { field: "new", .. })), "one of the last five");
+    }
+    auth.change_password(&login, &present, &all[0], &who()).unwrap();
+}
+
+/// What is decided while a sign-in is on its way holds for it.
+#[test]
+fn whatever_a_sign_in_was_decided_by_is_looked_at_again_when_it_begins() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let sealed = DataKey::random().seal(&About { user: ada.id, record: ada.id, kind: "k", version: 1 }, &"x".into());
+    let device = Device { id: Id::random(), label: "d".into(), key: String::new(), created: 1, last_used: None };
+    let certificate =
+        Certificate { id: Id::random(), label: "c".into(), fingerprint: "ab".into(), created: 1, last_used: None };
+    let passkey = Passkey { id: Id::random(), label: "p".into(), created: 1, last_used: None, sealed: sealed.clone() };
+    let then = User { devices: vec![device.clone()], certificates: vec![certificate], ..ada.clone() };
+    let who = Who { shown: Shown::This("ab"), ..who() };
+    let begin = || auth.begin_on(&then, Stage::Full, DataKey::random(), Some(device.id), &who);
+    auth.store.update_user(ada.id, |user| *user = then.clone()).unwrap();
+    assert!(begin().is_ok());
+    let changes: [&dyn Fn(&mut User); 6] = [
+        &|user| user.role = Role::CommandOnly,
+        &|user| user.factor = Some(sealed.clone()),
+        &|user| user.passkeys = vec![passkey.clone()],
+        &|user| user.device_required = true,
+        &|user| user.devices.clear(),
+        &|user| user.certificates.clear(),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        auth.store.update_user(ada.id, |user| change(user)).unwrap();
+        let there = auth.signed_in();
+        assert!(is_failed(begin()), "change {number}");
+        assert_eq!(auth.signed_in(), there, "nothing of it is left: change {number}");
+        auth.store.update_user(ada.id, |user| *user = then.clone()).unwrap();
+    }
+}
+
+/// Something that hashes, while something else is done: it has its place in the count, and waits for one to hash.
+fn while_it_waits<T: Send>(auth: &Auth, waits: impl FnOnce() -> T + Send, meanwhile: impl FnOnce()) -> T {
+    let places = [(); 2].map(|()| auth.hasher.place(Turn::Stranger).unwrap());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(waits);
+        // Were this too short for it to come to the hash, the test would say less, and not fail.
+        std::thread::sleep(Duration::from_millis(100));
+        meanwhile();
+        drop(places);
+        waiting.join().unwrap()
+    })
+}
+
+#[test]
+fn an_inviter_who_is_demoted_while_the_invited_is_hashed_invites_nobody() {
+    let Box_ { auth, .. } = fresh(settings());
+    administrator(&auth, "root-of-all");
+    let ada = administrator(&auth, "ada");
+    let by = signed_in(&auth, "ada").login;
+    let token: Secret = auth.invite(Some(&by), Role::Administrator, &who().now).unwrap().as_str().into();
+    // Straight in the store, as if taking back the invitation had failed.
+    let demote = || assert!(auth.store.update_user(ada.id, |user| user.role = Role::User).unwrap());
+    let accepted = while_it_waits(&auth, || auth.accept_invite(&token, "mal", &GOOD.into(), &who()), demote);
+    assert!(is_failed(accepted) && auth.store.user_by_name("mal").unwrap().is_none());
+}
+
+#[test]
+fn who_is_disabled_while_a_reset_is_hashed_has_no_new_password() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
+    let reset = || auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who());
+    assert!(is_failed(while_it_waits(&auth, reset, || auth.set_disabled(ada.id, true).unwrap())));
+    let now = auth.store.user(ada.id).unwrap().unwrap();
+    assert!(now.verifier == ada.verifier && now.wrapped == ada.wrapped);
+}
+
+/// Whoever has a new password is not kept out by the failures with the old one, nor after a restart.
+#[test]
+fn a_reset_lifts_the_lock() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    (0..5).for_each(|_| _ = auth.lockout.failed(ada.id, who().now.since_boot));
+    auth.store.update_user(ada.id, |user| user.locked_until = Some(later(900).now.calendar)).unwrap();
+    let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
+    auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who()).unwrap();
+    assert_eq!(auth.store.user(ada.id).unwrap().unwrap().locked_until, None);
+    assert!(auth.sign_in("ada", &OTHER.into(), &who()).is_ok());
+}
+
+/// Devices, certificates and what demands them too: whoever has lost everything comes in with the password.
+#[test]
+fn what_the_command_line_takes_off_is_everything_beside_the_password() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    lose_everything(&auth, &ada);
+    auth.reset_factor(None, ada.id, &who().now).unwrap();
+    assert_eq!(signed_in(&auth, "ada").login.stage(), Stage::Full);
+    let user = auth.store.user(ada.id).unwrap().unwrap();
+    assert!(user.passkeys.is_empty() && user.devices.is_empty() && user.certificates.is_empty());
+}
+
+/// Gives the user all that can stand beside a password, none of it at hand.
+fn lose_everything(auth: &Auth, user: &User) {
+    let about = About { user: user.id, record: user.id, kind: "k", version: 1 };
+    let sealed = DataKey::random().seal(&about, &"x".into());
+    let (id, label, created) = (Id::random(), "lost".to_owned(), 1);
+    auth.store
+        .update_user(user.id, |user| {
+            user.factor = Some(sealed.clone());
+            let (label, fingerprint) = (label.clone(), "ab".repeat(32));
+            user.passkeys = vec![Passkey { id, label: label.clone(), created, last_used: None, sealed }];
+            user.devices = vec![Device { id, label: label.clone(), key: String::new(), created, last_used: None }];
+            user.certificates = vec![Certificate { id, label, fingerprint, created, last_used: None }];
+            (user.device_required, user.certificate_required) = (true, true);
+        })
+        .unwrap();
 }
 
 /// A credential of the user's, sealed under their key.
@@ -140,6 +294,8 @@ fn a_recovery_code_keeps_the_vault_when_the_password_is_forgotten() {
         "once"
     );
     assert!(is_over(&auth, &enrolled.signed_in) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
+    let half = auth.sign_in("ada", &OTHER.into(), &who()).unwrap().login;
+    assert!(is_failed(auth.use_recovery(&half, &code, &who())), "the code is used up too");
 
     let half = auth.sign_in("ada", &OTHER.into(), &later(60)).unwrap().login;
     assert_eq!(half.stage(), Stage::Factor, "a reset is no way around the factor");
@@ -161,11 +317,14 @@ fn without_a_recovery_code_the_vault_is_discarded_and_never_opened() {
     let (_, enrolled) = enrol(&auth, &signed_in(&auth, "ada").login);
     let id = keep_a_credential(&auth, &enrolled.signed_in.login).unwrap();
     let before = auth.store.credential(ada.id, id).unwrap().unwrap();
+    let passkey = Passkey { id, label: "p".into(), created: 1, last_used: None, sealed: before.secret.clone() };
+    auth.store.update_user(ada.id, |user| user.passkeys = vec![passkey]).unwrap();
     let token: Secret = auth.begin_reset(ada.id, &who().now).unwrap().as_str().into();
     auth.finish_reset(&token, &OTHER.into(), &Vault::Discard, &who()).unwrap();
     assert!(is_over(&auth, &enrolled.signed_in) && auth.store.credential(ada.id, id).unwrap().is_none());
     let user = auth.store.user(ada.id).unwrap().unwrap();
     assert!(user.recovery.is_empty() && user.wrapped.len() == 1, "no way is left into the old vault");
+    assert!(user.passkeys.is_empty(), "nobody can open them, and they would be asked for");
     let half = auth.sign_in("ada", &OTHER.into(), &who()).unwrap().login;
     assert_eq!(half.stage(), Stage::Enrol);
     let (_, anew) = enrol(&auth, &half);
@@ -283,4 +442,16 @@ fn a_code_for_another_device_ends_with_a_device_and_with_the_password() {
     make();
     auth.change_password(&login, &GOOD.into(), &OTHER.into(), &who()).unwrap();
     assert!(!is_out());
+}
+
+/// E7: each holds a data key.
+#[test]
+fn the_box_has_so_many_sign_ins_for_all() {
+    let Box_ { auth, .. } = fresh(settings());
+    let now = who().now.since_boot;
+    for n in 0..=limits::LOGINS / limits::LOGINS_PER_USER {
+        let user = logins::for_tests::somebody(&format!("user{n}"));
+        (0..limits::LOGINS_PER_USER).for_each(|_| drop(logins::for_tests::begin(&auth.logins, &user, now)));
+    }
+    assert_eq!(auth.signed_in(), limits::LOGINS);
 }
