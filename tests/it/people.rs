@@ -3,8 +3,10 @@
 use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Target};
 use crate::world::footbridge::{Footbridge, text};
+use crate::world::patience::until;
 use crate::world::proxy::closed_port;
-use crate::world::{ADA, claimed, claimed_with};
+use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::{ADA, claimed, claimed_with, raw};
 use serde_json::{Value, json};
 
 const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
@@ -25,6 +27,11 @@ fn account(ada: &mut Browser, name: &str) -> Value {
 
 fn path_of(ada: &mut Browser, name: &str) -> String {
     format!("/api/users/{}", account(ada, name)["id"].as_str().unwrap())
+}
+
+fn change(ada: &mut Browser, name: &str, change: Value) {
+    let path = path_of(ada, name);
+    ada.put(&path, change).expect(200);
 }
 
 fn a_terminal(browser: &mut Browser) -> String {
@@ -76,6 +83,42 @@ fn who_is_disabled_or_deleted_is_out() {
     let own = path_of(&mut ada, "ada");
     assert_eq!(ada.put(&own, json!({"role": "user"})).refusal(409), "conflict", "the last administrator stays one");
     assert_eq!(ada.delete(&own).refusal(409), "conflict");
+}
+
+/// The story: the terminal of the test above leads nowhere and ends by itself. That those of a disabled user are ended, and of a deleted
+/// one, and of one who may have none any more, was seen by nobody.
+#[test]
+fn who_may_have_no_terminals_any_more_loses_those_that_run() {
+    type Deed = fn(&Footbridge, &mut Browser, &str);
+    let deeds: [(&str, Deed); 6] = [
+        ("page-disabled", |_, ada, name| change(ada, name, json!({"disabled": true}))),
+        ("page-command-only", |_, ada, name| change(ada, name, json!({"role": "command-only"}))),
+        ("page-deleted", |_, ada, name| {
+            let path = path_of(ada, name);
+            ada.delete(&path).expect(204);
+        }),
+        ("cli-disabled", |box_, _, name| drop(ordered(box_, &["user", "disable", name]))),
+        ("cli-command-only", |box_, _, name| drop(ordered(box_, &["user", "role", name, "command-only"]))),
+        ("cli-deleted", |box_, _, name| drop(ordered(box_, &["user", "delete", name]))),
+    ];
+    let host = SshServer::openssh();
+    let (mut box_, mut ada) = claimed_with(&[("FOOTBRIDGE_TERMINALS_PER_BOX", "8")]);
+    for (name, deed) in deeds {
+        box_.add_user(name, EVE.1);
+        let mut user = box_.browser();
+        user.sign_in((name, EVE.1));
+        let credential = user.add_password(PASSWORD);
+        let terminal = user.open_accepting(&host.target(Some(&credential)));
+        // Another role alone ends none.
+        ordered(&box_, &["user", "role", name, "administrator"]);
+        assert_eq!(account(&mut ada, name)["terminals"], 1, "{name}");
+        deed(&box_, &mut ada, name);
+        until(&format!("the end of the terminal of {name}"), || {
+            let told = ada.get(&format!("/api/audit?last=9&event=session.end&user={name}")).expect(200);
+            told["events"].as_array().unwrap().iter().find(|event| event["reason"] == "ended").map(drop)
+        });
+        drop(terminal);
+    }
 }
 
 #[test]
@@ -195,6 +238,22 @@ fn own_sign_ins_are_listed_and_ended_and_nobody_else_s() {
     assert_eq!(encoded, audit, "as a form writes it");
     assert_eq!(ada.get("/api/audit?user=e%2Ave%00").expect(200)["events"], json!([]));
     assert_eq!(ada.get("/api/audit?last=100000").refusal(400), "bad_request");
+}
+
+/// C6: by what it says of itself and when it was there last, a person knows which one is a stranger's.
+#[test]
+fn a_sign_in_is_told_by_its_device_and_its_last_use() {
+    let (_box, mut ada) = claimed();
+    let (origin, body) = (ada.origin(), json!({"name": ADA.0, "password": ADA.1}).to_string());
+    let headers = [("Origin", origin.as_str()), ("User-Agent", "Ada's telephone")];
+    assert_eq!(raw::request(&ada, "POST", "/api/login", &headers, Some(&body)).status, 200);
+    let waited = 3;
+    std::thread::sleep(std::time::Duration::from_secs(waited));
+    let time = ada.get("/api/state").expect(200)["time"].as_u64().unwrap();
+    let logins = ada.get("/api/logins").expect(200)["logins"].as_array().unwrap().clone();
+    let other = logins.iter().find(|login| login["current"] == false).unwrap();
+    assert_eq!((&other["user_agent"], &other["address"]), (&json!("Ada's telephone"), &json!("127.0.0.1")));
+    assert!(other["last_use"].as_u64().unwrap() < time, "{other} at {time}");
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! A sign-in session ends on the server, and a cookie that is stale, strange or sent twice is a clean start and never an error.
 
+use crate::devices::trusted_by;
+use crate::second_factor::enrol;
 use crate::world::browser::{Browser, Reply, read_reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::patience::until;
-use crate::world::ssh_server::SshServer;
-use crate::world::{ADA, claimed, claimed_with, raw};
+use crate::world::ssh_server::{PASSWORD, SshServer};
+use crate::world::terminal::{Event, Terminal};
+use crate::world::{ADA, at_a_prompt, claimed, claimed_with, raw};
 use serde_json::json;
 use std::io::Write;
+use std::time::Duration;
 use tungstenite::Message;
 
 const NAME: &str = "__Host-footbridge";
@@ -113,22 +117,111 @@ fn a_restart_ends_every_session_cleanly() {
     stale.sign_in(ADA);
 }
 
-/// C3: what the page asks by itself keeps nobody signed in.
+/// C3: what the page asks by itself keeps nobody signed in, and what somebody types does.
 #[test]
 fn polling_does_not_keep_a_session_alive() {
-    let (_box, mut idle) = claimed_with(&[("FOOTBRIDGE_LOGIN_IDLE_MINUTES", "1")]);
+    let (box_, mut idle) = claimed_with(&[("FOOTBRIDGE_LOGIN_IDLE_MINUTES", "1")]);
     let cookie = idle.cookie.clone();
-    // A host that asks its terminal something is answered by the page: nobody typed that.
-    let host = SshServer::openssh();
+    // A host that asks its terminal something is answered by the page: nobody typed that. Nor what a page says of what it has read.
+    let (host, mut typist) = (SshServer::openssh(), box_.browser());
+    typist.sign_in(ADA);
+    let password = typist.add_password(PASSWORD);
+    let mut typed = typist.open_accepting(&host.target(Some(&password)));
+    // Last, so that without its typing the other sign-in would end before this one.
     let mut terminal = idle.open(&host.target(None));
     until("the end of an idle session that only polls", || {
-        let _ = terminal.try_push(Message::text(r#"{"type":"report","text":"\u001b[1;1R"}"#));
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        for said in [r#"{"type":"report","text":"\u001b[1;1R"}"#, r#"{"type":"ack","offset":0}"#] {
+            let _ = terminal.try_push(Message::text(said));
+        }
+        for said in [Message::Ping(Vec::new().into()), Message::Pong(Vec::new().into())] {
+            let _ = terminal.try_push(said);
+        }
+        typed.send(b"x");
+        std::thread::sleep(Duration::from_millis(500));
         idle.cookie = cookie.clone();
         idle.get("/api/sessions");
         idle.cookie = cookie.clone();
         (!idle.is_signed_in()).then_some(())
     });
+    assert!(typist.is_signed_in(), "an open terminal in use is a use of the sign-in");
+}
+
+/// H6: nobody looks on for a moment longer than they are signed in. A browser that nobody wakes would notice at its next ping, after
+/// twenty-five seconds.
+fn lets_go(terminal: &mut Terminal, why: &str) {
+    loop {
+        match terminal.next_within(Duration::from_secs(20)) {
+            Some(Event::Closed(code)) => return assert_eq!(code, Some(1008), "{why}"),
+            Some(_) => {}
+            None => panic!("it goes on looking: {why}"),
+        }
+    }
+}
+
+type Deed = fn(&Footbridge, &mut Browser, &mut Browser);
+
+#[test]
+fn whoever_looks_lets_go_when_their_sign_in_ends() {
+    let ways: [(&str, Deed); 8] = [
+        ("signed out", |_, here, _| drop(here.post("/api/logout", json!({"terminals": "keep"})).expect(204))),
+        ("ended from elsewhere", |_, _, there| {
+            let logins = there.get("/api/logins").expect(200)["logins"].clone();
+            let other = logins.as_array().unwrap().iter().find(|login| login["current"] == false).unwrap().clone();
+            there.delete(&format!("/api/logins/{}", other["id"].as_str().unwrap())).expect(204);
+        }),
+        ("another password", |_, _, there| {
+            let body = json!({"current": ADA.1, "new": "an even longer bridge over it"});
+            there.post("/api/password", body).expect(200);
+        }),
+        ("another factor", |_, _, there| drop(enrol(there))),
+        ("a forgotten password", |box_, _, there| {
+            let told = text(&box_.command(&["user", "reset-password", ADA.0], "").stdout);
+            let token = told.lines().next().unwrap().strip_prefix("reset-token ").unwrap().to_owned();
+            let body = json!({"token": token, "password": "an even longer bridge over it", "discard": true});
+            there.post("/api/reset", body).expect(204);
+        }),
+        ("a device demanded", |_, _, there| {
+            trusted_by(there, ADA.1);
+            there.put("/api/device/demand", json!({"required": true, "proof": ADA.1})).expect(204);
+        }),
+        ("a device removed", |_, here, there| {
+            let device = trusted_by(here, ADA.1);
+            there.remove(&format!("/api/devices/{}", device.id()), ADA.1).expect(204);
+        }),
+        ("on the command line", |box_, _, _| {
+            assert!(box_.command(&["user", "reset-mfa", ADA.0], "").status.success());
+        }),
+    ];
+    let host = SshServer::openssh();
+    for (why, deed) in ways {
+        let (box_, mut here) = claimed();
+        let credential = here.add_password(PASSWORD);
+        let mut terminal = here.open_accepting(&host.target(Some(&credential)));
+        let mut there = box_.browser();
+        there.sign_in(ADA);
+        deed(&box_, &mut here, &mut there);
+        lets_go(&mut terminal, why);
+    }
+}
+
+/// What becomes of the terminals is the choice of whoever signs out.
+#[test]
+fn signing_out_keeps_the_terminals_or_ends_them() {
+    let (host, box_, mut here, credential, mut kept) = at_a_prompt();
+    here.post("/api/logout", json!({"terminals": "keep"})).expect(204);
+    lets_go(&mut kept, "signed out");
+    here.sign_in(ADA);
+    let state =
+        |browser: &mut Browser, id: &str| browser.get(&format!("/api/sessions/{id}")).expect(200)["state"].clone();
+    assert_eq!(state(&mut here, &kept.session), "live", "it waits for whoever comes back");
+    let mut other = here.open(&host.target(Some(&credential)));
+    other.until_prompt();
+    here.post("/api/logout", json!({"terminals": "end"})).expect(204);
+    let mut back = box_.browser();
+    back.sign_in(ADA);
+    for id in [&kept.session, &other.session] {
+        until("the end of the terminals", || (state(&mut back, id) == "ended").then_some(()));
+    }
 }
 
 /// C4. The same cookie, from another loopback network: another neighbour, as far as the box can tell.
