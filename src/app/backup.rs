@@ -308,3 +308,23 @@ pub fn refuse_unfinished(data: &Path) -> Result<(), String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever has the passphrase can make a backup of anything: what is in it gets no name but the known ones.
+    #[test]
+    fn a_file_of_another_name_is_not_taken() {
+        let file = |name: &str| {
+            let tls = vec![(name.to_owned(), BASE64.encode("x"))];
+            let bundle =
+                Bundle { made: 1, version: "1".into(), device_key: BASE64.encode([7; 32]), tls, records: Vec::new() };
+            check(bundle).err().unwrap()
+        };
+        for name in ["../../etc/passwd", "/etc/passwd", "leaf.pem/../x", ""] {
+            assert_eq!(file(name), "this backup holds a file of no use", "{name}");
+        }
+        assert_ne!(file("leaf.pem"), "this backup holds a file of no use");
+    }
+}

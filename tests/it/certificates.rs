@@ -385,6 +385,7 @@ fn the_command_line_lists_and_revokes() {
     assert!(box_.command(&["device", "remove", "ada", &device], "").status.success());
     assert!(!list(&box_).contains(&device));
     // That sign-in was the device's too; a new one, and then the last certificate goes.
+    assert_eq!(ada.get("/api/hosts").refusal(401), "not_signed_in");
     let (mut again, reply) = sign_in_showing(&box_, Some(&mine));
     take(&mut again, reply, 200, "full");
     let output = box_.command(&["device", "remove", "ada", &id], "");

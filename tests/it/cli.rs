@@ -2,6 +2,7 @@
 //! not.
 
 use crate::world::footbridge::{Footbridge, text, write_private};
+use crate::world::ssh_server::SshServer;
 use crate::world::{ADA, claimed, claimed_with};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -220,17 +221,16 @@ fn a_file_of_host_keys_is_taken_as_a_whole_or_not_at_all() {
 
 #[test]
 fn sessions_are_listed_and_ended_only_while_a_server_runs() {
+    let host = SshServer::openssh();
     let (mut box_, mut browser) = claimed();
-    let started = browser
-        .post(
-            "/api/sessions",
-            serde_json::json!({"address": "127.0.0.1", "port": crate::world::proxy::closed_port(), "user": "x"}),
-        )
-        .expect(201);
-    let id = started["session"]["id"].as_str().unwrap();
+    // It waits for its person's word about the host's key.
+    let mut terminal = browser.open(&host.target(None));
+    terminal.until_question("host_key");
+    let id = terminal.session.clone();
     let listed = good(box_.command(&["session", "list"], ""));
-    assert!(listed.starts_with(id) && listed.contains("x@127.0.0.1"), "{listed}");
-    good(box_.command(&["session", "end", id], ""));
+    assert!(listed.starts_with(&id) && listed.contains("@127.0.0.1"), "{listed}");
+    good(box_.command(&["session", "end", &id], ""));
+    assert_eq!(terminal.until_ended()["reason"], "ended");
     bad(&box_.command(&["session", "end", &"0".repeat(32)], ""));
     let shown = good(box_.command(&["cert", "show"], ""));
     assert!(shown.contains(box_.fingerprint()) && shown.contains("BEGIN CERTIFICATE"), "{shown}");

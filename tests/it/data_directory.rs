@@ -6,7 +6,7 @@ use crate::world::ssh_server::{self, SshServer, key_text, secret_pieces};
 use crate::world::{ADA, claimed};
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -82,6 +82,31 @@ fn a_directory_that_others_can_read_is_refused_and_the_remedy_said() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     box_.start_again();
     box_.browser().sign_in(ADA);
+}
+
+/// Whoever owns a file may open it to others, and whoever made a link leads where they like.
+#[test]
+fn what_belongs_to_somebody_else_is_refused() {
+    const SOMEBODY: u32 = 12345;
+    let (mut box_, _) = claimed();
+    box_.kill();
+    let file = box_.data().join("audit.log");
+    chown(&file, Some(SOMEBODY), None).unwrap();
+    let told = refusal(&box_, &["serve"]);
+    assert!(told.contains("audit.log belongs to user 12345"), "{told}");
+    chown(&file, Some(0), None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("data");
+    symlink(box_.data(), &link).unwrap();
+    let list = |box_: &Footbridge| box_.command(&["user", "list", "--data", link.to_str().unwrap()], "");
+    assert!(list(&box_).status.success());
+    lchown(&link, Some(SOMEBODY), None).unwrap();
+    let refused = list(&box_);
+    assert!(
+        !refused.status.success() && text(&refused.stderr).contains("a link that user 12345 has made"),
+        "{refused:?}"
+    );
+    box_.start_again();
 }
 
 /// A mount of a directory onto itself, read-only; gone with its value.

@@ -34,6 +34,8 @@ pub struct Authenticator {
     flags: u8,
     rp: String,
     pub origin: String,
+    /// The page that asks is in a frame of another origin's.
+    framed: bool,
 }
 
 fn cbor_head(major: u8, length: usize) -> Vec<u8> {
@@ -59,7 +61,7 @@ impl Authenticator {
     fn with(box_: &Browser, key: Key) -> Authenticator {
         let mut id = vec![0; 32];
         ring::rand::SecureRandom::fill(&SystemRandom::new(), &mut id).unwrap();
-        Authenticator { key, id, counter: 1, flags: 1, rp: "localhost".into(), origin: box_.origin() }
+        Authenticator { key, id, counter: 1, flags: 1, rp: "localhost".into(), origin: box_.origin(), framed: false }
     }
 
     fn cose(&self) -> Vec<u8> {
@@ -101,7 +103,7 @@ impl Authenticator {
 
     fn client(&self, kind: &str, challenge: &str) -> Vec<u8> {
         // Browsers add what they please.
-        json!({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": false, "extra": [1]})
+        json!({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.framed, "extra": [1]})
             .to_string()
             .into_bytes()
     }
@@ -353,7 +355,8 @@ fn what_is_no_passkey_is_refused_with_a_reason() {
     let nothing = json!({"challenge": B64.encode([0; 32])});
     assert_eq!(ada.post("/api/passkeys", key.make(&nothing)).refusal(409), "conflict", "nobody asked");
     type Spoil = fn(&mut Authenticator);
-    let spoils: [(&str, Spoil); 3] = [
+    let spoils: [(&str, Spoil); 4] = [
+        ("in a frame of another origin", |key| key.framed = true),
         ("another origin", |key| key.origin = "https://evil.example".into()),
         ("another name", |key| key.rp = "evil.example".into()),
         ("nobody touched it", |key| key.flags = 0),
