@@ -74,6 +74,7 @@ fn where_it_is_optional_nobody_needs_one_and_who_has_one_is_asked() {
     assert_eq!(half.stage(), Stage::Factor);
     assert!(is_not_now(auth.enrol_begin(&half, None, &later(60))), "the password alone replaces no factor");
     let whole = auth.verify_factor(&half, &phone.code(&later(60)), &later(60)).unwrap();
+    assert!(!half.is_alive(later(60).now.since_boot), "the half session is over (C5)");
     assert!(is_failed(auth.disable_factor(&whole.login, &"000000".into(), &later(120))));
     auth.disable_factor(&whole.login, &phone.code(&later(120)), &later(120)).unwrap();
     assert_eq!(sign_in(&auth, &later(180)).stage(), Stage::Full);
