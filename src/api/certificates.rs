@@ -58,7 +58,7 @@ pub fn demand(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let (login, id) = (request.login()?, request.id()?);
     prove_removal(context, request, "certificate", |user| user.certificates.iter().any(|one| one.id == id))?;
-    context.auth.remove_certificate(login, id)?;
+    context.auth.remove_certificate(login, id, &who(request))?;
     context.registry.recheck(login.user);
     Ok(Answer::nothing())
 }

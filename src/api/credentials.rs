@@ -2,6 +2,7 @@
 
 use super::users::prove;
 use super::{Answer, Context, Problem, Request, check};
+use crate::audit;
 use crate::auth::logins::Login;
 use crate::limits;
 use crate::random::Id;
@@ -48,6 +49,19 @@ struct Changes {
 struct Named {
     address: String,
     port: u16,
+}
+
+/// K1. A label may say anything, so it is not in it.
+fn note(request: &Request<'_>, event: &str, credential: &Credential) -> Result<(), Problem> {
+    let (user, peer) = (&request.login()?.name, request.peer.to_string());
+    let kind = match credential.kind {
+        CredentialKind::Key => "key",
+        CredentialKind::Password => "password",
+    };
+    let mut fields = vec![("user", user.as_str()), ("kind", kind), ("peer", &peer)];
+    fields.extend(credential.fingerprint.as_deref().map(|fingerprint| ("fingerprint", fingerprint)));
+    audit::note(event, &fields);
+    Ok(())
 }
 
 /// What the owner sees of a credential.
@@ -99,6 +113,7 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     // Sealed under the key of this sign-in: if a forgotten password was replaced meanwhile, that is nobody's any more.
     let has = |user: &User| login.stands_on(user);
     context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER, has)?;
+    note(request, "credential.add", &credential)?;
     Answer::json(201, &show(&credential, &[]))
 }
 
@@ -191,10 +206,13 @@ pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    match context.store.delete_credential(request.login()?.user, request.id()?)? {
-        true => Ok(Answer::nothing()),
-        false => Err(Problem::not_found()),
+    let (user, id) = (request.login()?.user, request.id()?);
+    let credential = context.store.credential(user, id)?.ok_or_else(Problem::not_found)?;
+    if !context.store.delete_credential(user, id)? {
+        return Err(Problem::not_found());
     }
+    note(request, "credential.remove", &credential)?;
+    Ok(Answer::nothing())
 }
 
 impl From<KeyError> for Problem {

@@ -54,7 +54,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     let added = context.store.add_host_keys(&keys)?;
     // Nothing added is nothing to tell, and may be done as often as one likes.
     if added > 0 {
-        audit::note("hostkey.add", &[("user", &login.name), ("count", &added.to_string())]);
+        let (count, peer) = (added.to_string(), request.peer.to_string());
+        audit::note("hostkey.add", &[("user", &login.name), ("count", &count), ("peer", &peer)]);
     }
     Answer::json(201, &json!({"added": added, "skipped": skipped}))
 }
@@ -92,13 +93,13 @@ pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     let (login, id) = (request.login()?, request.id()?);
     let proof = proof_of(request)?;
     let mine = |key: &KnownHostKey| key.id == id && key.user == Some(login.user);
-    if !context.store.host_keys(login.user)?.iter().any(mine) {
-        return Err(Problem::not_found());
-    }
+    let key = context.store.host_keys(login.user)?.into_iter().find(mine).ok_or_else(Problem::not_found)?;
     prove(context, request, proof.as_ref(), &format!("remove host key {id}"))?;
     match context.store.delete_host_key(Some(login.user), id)? {
         true => {
-            audit::note("hostkey.remove", &[("user", &login.name)]);
+            let (host, fingerprint, peer) = (&key.address, &key.fingerprint, request.peer.to_string());
+            let fields = [("user", &login.name), ("host", host), ("fingerprint", fingerprint), ("peer", &peer)];
+            audit::note("hostkey.remove", &fields.map(|(name, value)| (name, value.as_str())));
             Ok(Answer::nothing())
         }
         false => Err(Problem::not_found()),

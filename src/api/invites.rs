@@ -32,7 +32,8 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     if fields.role == Role::Administrator {
         prove(context, request, fields.proof.as_ref(), "invite administrator")?;
     }
-    let token = context.auth.invite(Some(request.login()?), fields.role, &request.now)?;
+    let by = Some(&**request.login()?);
+    let token = context.auth.invite(by, fields.role, Some(request.peer), &request.now)?;
     let expires = request.now.calendar.saturating_add(limits::INVITE_SECONDS);
     Answer::json(201, &json!({"token": token.as_str(), "expires": expires}))
 }

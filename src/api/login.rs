@@ -82,7 +82,7 @@ pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Prob
         Terminals::Keep => request.any_login()?,
         Terminals::End => request.login()?,
     };
-    context.auth.sign_out(login);
+    context.auth.sign_out(login, &who(request));
     match fields.terminals {
         Terminals::Keep => context.registry.recheck(login.user),
         Terminals::End => context.registry.end_all_of(login.user),

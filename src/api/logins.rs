@@ -1,5 +1,6 @@
 //! What a user may know of their own account: where they are signed in, what was done lately, what they have to be told.
 
+use super::login::who;
 use super::{Answer, Context, Problem, Request};
 use crate::audit;
 use crate::auth::logins::Login;
@@ -28,7 +29,7 @@ pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem>
 
 pub fn end(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let own = request.login()?;
-    if !context.auth.revoke(own.user, request.id()?, &request.now) {
+    if !context.auth.revoke(own.user, request.id()?, &who(request)) {
         return Err(Problem::not_found());
     }
     context.registry.recheck(own.user);

@@ -87,6 +87,6 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 pub fn remove(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let (login, id) = (request.login()?, request.id()?);
     prove_removal(context, request, "passkey", |user| user.passkeys.iter().any(|one| one.id == id))?;
-    context.auth.remove_passkey(login, id)?;
+    context.auth.remove_passkey(login, id, &who(request))?;
     Ok(Answer::nothing())
 }

@@ -56,8 +56,9 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     context.auth.check_start(login, device, request.host, request.now.since_boot).map_err(device_needed)?;
     let plan = plan(context, login, fields)?;
     let signing = unlock(context, request, &plan, proof.as_ref())?;
-    ask_audit(context, login, &plan.destination)?;
-    let start = Start { owner: login.user, host_id: plan.host_id, destination: plan.destination, login: signing, size };
+    ask_audit(context, request, &plan.destination)?;
+    let (owner, peer, host_id) = (login.user, request.peer, plan.host_id);
+    let start = Start { owner, peer, host_id, destination: plan.destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
     if !login.is_alive(request.now.since_boot) {
         // Their sign-in, and maybe all their terminals, were ended while this one was on its way (A9).
@@ -75,8 +76,9 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
 }
 
 /// Where the owner wants it so, a terminal that cannot be noted does not begin. Those that run go on.
-fn ask_audit(context: &Context, login: &Login, to: &Destination) -> Result<(), Problem> {
-    let fields = [("user", login.name.as_str()), ("host", &to.host), ("as", &to.user)];
+fn ask_audit(context: &Context, request: &Request<'_>, to: &Destination) -> Result<(), Problem> {
+    let (user, peer) = (&request.login()?.name, request.peer.to_string());
+    let fields = [("user", user.as_str()), ("host", &to.host), ("as", &to.user), ("peer", &peer)];
     if !context.audit_required || audit::note_surely("session.ask", &fields) {
         return Ok(());
     }

@@ -26,8 +26,13 @@ pub fn prove(context: &Context, request: &Request<'_>, proof: Option<&Secret>, w
 
 /// One line per deed: who did it, to whom, and from where.
 pub fn note(request: &Request<'_>, event: &str, target: &str) -> Result<(), Problem> {
+    note_with(request, event, target, &[])
+}
+
+fn note_with(request: &Request<'_>, event: &str, target: &str, more: &[(&str, &str)]) -> Result<(), Problem> {
     let peer = request.peer.to_string();
-    audit::note(event, &[("user", &request.login()?.name), ("target", target), ("peer", &peer)]);
+    let who = [("user", request.login()?.name.as_str()), ("target", target), ("peer", &peer)];
+    audit::note(event, &[&who[..], more].concat());
     Ok(())
 }
 
@@ -68,7 +73,7 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     }
     let by = Some(&**request.login()?);
     let user = context.auth.add_user(by, &fields.name, fields.role, &fields.password, &request.now)?;
-    note(request, "admin.user.add", &user.name)?;
+    note_with(request, "admin.user.add", &user.name, &[("role", user.role.word())])?;
     Answer::json(201, &show(context, request, &user))
 }
 
@@ -93,8 +98,8 @@ pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
         context.auth.set_standing(request.login()?, user.id, role, disabled)?;
         let_go(context, user.id, role != Some(Role::CommandOnly) && disabled != Some(true));
     }
-    if role.is_some() {
-        note(request, "admin.user.role", &user.name)?;
+    if let Some(role) = role {
+        note_with(request, "admin.user.role", &user.name, &[("role", role.word())])?;
     }
     if let Some(disabled) = disabled {
         note(request, if disabled { "admin.user.disable" } else { "admin.user.enable" }, &user.name)?;

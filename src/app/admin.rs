@@ -332,9 +332,8 @@ fn user_list(office: &Office) -> Told {
     users.sort_by(|a, b| a.name.cmp(&b.name));
     let mut lines = String::new();
     for user in users {
-        let role = serde_json::to_value(user.role).map_err(failed)?;
         let disabled = if user.disabled { "  disabled" } else { "" };
-        let _ = writeln!(lines, "{}  {}  {}{disabled}", user.id, user.name, role.as_str().unwrap_or_default());
+        let _ = writeln!(lines, "{}  {}  {}{disabled}", user.id, user.name, user.role.word());
     }
     Ok(lines)
 }
@@ -347,7 +346,7 @@ fn user_add(office: &Office, name: &str, role: Role, password: Option<Secret>) -
         Refusal::Disk(disk) => told_of(disk),
         _ => "the user could not be added; the log says more".into(),
     })?;
-    audit::note("cli.user.add", &[("user", &user.name)]);
+    audit::note("cli.user.add", &[("user", &user.name), ("role", role.word())]);
     Ok(format!("{}  {}\n", user.id, user.name))
 }
 
@@ -384,12 +383,12 @@ fn user_role(office: &Office, name: &str, role: Role) -> Told {
     let user = user_named(office, name)?;
     office.auth.set_role(user.id, role).map_err(refused)?;
     let_go(office, user.id, role != Role::CommandOnly);
-    audit::note("cli.user.role", &[("user", &user.name)]);
+    audit::note("cli.user.role", &[("user", &user.name), ("role", role.word())]);
     Ok("done\n".into())
 }
 
 fn user_invite(office: &Office, role: Role) -> Told {
-    let token = office.auth.invite(None, role, &clock::now()).map_err(refused)?;
+    let token = office.auth.invite(None, role, None, &clock::now()).map_err(refused)?;
     Ok(format!(
         "invite-token {}\nThe link is the page's address with /#invite= and the token behind it.\n",
         token.as_str()

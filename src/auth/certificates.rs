@@ -181,7 +181,8 @@ impl Auth {
         if by_hand.is_none() {
             login.set_certificate(Some(new.fingerprint.clone()));
         }
-        let fields = [("user", user.name.as_str()), ("label", &new.label), ("fingerprint", &new.fingerprint)];
+        let (user, peer) = (user.name.as_str(), who.peer.to_string());
+        let fields = [("user", user), ("label", &new.label), ("fingerprint", &new.fingerprint), ("peer", &peer)];
         audit::note("certificate.register", &fields);
         Ok(id)
     }
@@ -211,7 +212,7 @@ impl Auth {
     }
 
     /// Its sign-ins end.
-    pub fn remove_certificate(&self, login: &Login, id: Id) -> Result<(), Refusal> {
+    pub fn remove_certificate(&self, login: &Login, id: Id, who: &Who<'_>) -> Result<(), Refusal> {
         let user = self.whole(login)?;
         let mut removed = None;
         let mut last = false;
@@ -227,7 +228,8 @@ impl Auth {
         }
         let removed = removed.ok_or(Refusal::Gone)?;
         self.end_bound_to(&user, &removed);
-        audit::note("certificate.remove", &[("user", &user.name), ("label", &removed.label)]);
+        let peer = who.peer.to_string();
+        audit::note("certificate.remove", &[("user", &user.name), ("label", &removed.label), ("peer", &peer)]);
         Ok(())
     }
 

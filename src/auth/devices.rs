@@ -332,7 +332,7 @@ impl Auth {
     }
 
     /// Its sign-ins end.
-    pub fn remove_device(&self, login: &Login, id: Id) -> Result<(), Refusal> {
+    pub fn remove_device(&self, login: &Login, id: Id, who: &Who<'_>) -> Result<(), Refusal> {
         let (mut label, mut last) = (None, false);
         let user = self.whole(login)?;
         self.change_own(login, |user| {
@@ -347,7 +347,8 @@ impl Auth {
         }
         let label = label.ok_or(Refusal::Gone)?;
         self.logins.end_where(|other| other.user == user.id && other.device() == Some(id));
-        audit::note("device.remove", &[("user", &user.name), ("label", &label)]);
+        let peer = who.peer.to_string();
+        audit::note("device.remove", &[("user", &user.name), ("label", &label), ("peer", &peer)]);
         Ok(())
     }
 }

@@ -188,7 +188,7 @@ impl Auth {
             false => self.spend_password(&user, proof, who)?,
         }
         login.grant(what.to_owned(), who.now.since_boot);
-        audit::note("stepup", &[("user", &user.name), ("what", what)]);
+        audit::note("stepup", &[("user", &user.name), ("what", what), ("peer", &who.peer.to_string())]);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::store::{Invite, Role, StoreError, User};
+use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 /// Who made an invitation that nobody's account stands for. No user can have this name.
@@ -19,8 +20,14 @@ fn is_over(invite: &Invite, now: Seconds) -> bool {
 }
 
 impl Auth {
-    /// A token for the link, to be shown once.
-    pub fn invite(&self, by: Option<&Login>, role: Role, now: &Now) -> Result<Zeroizing<String>, Refusal> {
+    /// A token for the link, to be shown once. `by`: who asks, from `peer`; None: the command line.
+    pub fn invite(
+        &self,
+        by: Option<&Login>,
+        role: Role,
+        peer: Option<IpAddr>,
+        now: &Now,
+    ) -> Result<Zeroizing<String>, Refusal> {
         // Whoever is deleted or demoted at this moment has lost their invitations before this one or does not make it.
         let _turn = self.one_at_a_time(by)?;
         let by = by.map_or(COMMAND_LINE, |login| &login.name);
@@ -37,7 +44,10 @@ impl Auth {
             }
             done => done?,
         }
-        audit::note("invite", &[("user", by), ("invite", &invite.id.to_string())]);
+        let (id, peer) = (invite.id.to_string(), peer.map(|peer| peer.to_string()));
+        let mut fields = vec![("user", by), ("invite", id.as_str()), ("role", role.word())];
+        fields.extend(peer.as_deref().map(|peer| ("peer", peer)));
+        audit::note("invite", &fields);
         Ok(token)
     }
 

@@ -639,20 +639,21 @@ impl Auth {
     }
 
     /// Ends one of the user's own sign-ins. False: they have no such.
-    pub fn revoke(&self, user: Id, login: Id, now: &Now) -> bool {
-        let Some(own) = self.logins.of(user, now.since_boot).into_iter().find(|other| other.id == login) else {
+    pub fn revoke(&self, user: Id, login: Id, who: &Who<'_>) -> bool {
+        let Some(own) = self.logins.of(user, who.now.since_boot).into_iter().find(|other| other.id == login) else {
             return false;
         };
         let ended = self.logins.end_where(|other| other.id == own.id) > 0;
         if ended {
-            audit::note("signin.revoke", &[("user", &own.name), ("login", &login.to_string())]);
+            let (login, peer) = (login.to_string(), who.peer.to_string());
+            audit::note("signin.revoke", &[("user", &own.name), ("login", &login), ("peer", &peer)]);
         }
         ended
     }
 
-    pub fn sign_out(&self, login: &Login) {
+    pub fn sign_out(&self, login: &Login, who: &Who<'_>) {
         self.logins.end_where(|other| other.id == login.id);
-        audit::note("signout", &[("user", &login.name)]);
+        audit::note("signout", &[("user", &login.name), ("peer", &who.peer.to_string())]);
     }
 
     /// Needs the current password, counts like a sign-in, rewraps the data key, and ends every session of the user but the new one.

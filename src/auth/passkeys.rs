@@ -210,7 +210,7 @@ impl Auth {
     }
 
     /// Never the last factor: turning it off wants a proof.
-    pub fn remove_passkey(&self, login: &Login, id: Id) -> Result<(), Refusal> {
+    pub fn remove_passkey(&self, login: &Login, id: Id, who: &Who<'_>) -> Result<(), Refusal> {
         let (mut label, mut last) = (None, false);
         let user = self.whole(login)?;
         self.change_own(login, |user| {
@@ -224,7 +224,8 @@ impl Auth {
             return Err(Refusal::NotNow(LAST));
         }
         let label = label.ok_or(Refusal::Gone)?;
-        audit::note("passkey.remove", &[("user", &user.name), ("label", &label)]);
+        let peer = who.peer.to_string();
+        audit::note("passkey.remove", &[("user", &user.name), ("label", &label), ("peer", &peer)]);
         Ok(())
     }
 

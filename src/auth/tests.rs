@@ -132,7 +132,7 @@ fn only_the_right_name_and_password_sign_in() {
     for (name, password) in [("ada", OTHER), ("eve", GOOD), ("ada", "short"), ("", GOOD), ("a b", GOOD)] {
         assert!(is_failed(auth.sign_in(name, &password.into(), &who())), "{name} {password}");
     }
-    auth.sign_out(&signed_in.login);
+    auth.sign_out(&signed_in.login, &who());
     assert!(find(&auth, &signed_in.cookie, &who().now).is_none());
 }
 

@@ -19,6 +19,7 @@ use crate::random::Id;
 use crate::ssh::{self, Targets};
 use crate::store::Store;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trust::Trust;
@@ -49,6 +50,8 @@ pub enum Refused {
 /// What is needed to start a session.
 pub struct Start {
     pub owner: Id,
+    /// From where it was asked for.
+    pub peer: IpAddr,
     pub host_id: Option<Id>,
     pub destination: ssh::Destination,
     pub login: ssh::Login,
@@ -86,6 +89,7 @@ impl Registry {
         let facts = session::Facts {
             id: Id::random(),
             owner: start.owner,
+            peer: start.peer,
             host_id: start.host_id,
             destination: start.destination,
             started: now.calendar,

@@ -15,6 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -71,6 +72,8 @@ pub struct Facts {
     pub id: Id,
     /// The user it belongs to.
     pub owner: Id,
+    /// From where it was asked for.
+    pub peer: IpAddr,
     pub host_id: Option<Id>,
     pub destination: ssh::Destination,
     pub started: Seconds,
@@ -631,7 +634,14 @@ mod tests {
 
     fn session() -> Arc<Session> {
         let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
-        let facts = Facts { id: Id::random(), owner: Id::random(), host_id: None, destination, started: 0 };
+        let facts = Facts {
+            id: Id::random(),
+            owner: Id::random(),
+            peer: [127, 0, 0, 1].into(),
+            host_id: None,
+            destination,
+            started: 0,
+        };
         Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()))
     }
 

@@ -41,11 +41,13 @@ fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellRece
     session.has_ended(ended, clock::Instant::now());
 }
 
-/// K1: who, where to, and for how long; never what was typed or printed.
+/// K1: who, from where, where to, and for how long; never what was typed or printed.
 fn note(facts: &Facts, event: &str, who: &str, more: &[(&str, &str)]) {
-    let (to, port, id) = (&facts.destination, facts.destination.port.to_string(), facts.id.to_string());
-    let about = [("session", id.as_str()), ("user", who), ("host", &to.host), ("port", &port), ("as", &to.user)];
-    audit::note(event, &[&about[..], more].concat());
+    let (to, id, peer) = (&facts.destination, facts.id.to_string(), facts.peer.to_string());
+    let port = to.port.to_string();
+    let from = [("session", id.as_str()), ("user", who), ("peer", &peer)];
+    let about = [("host", to.host.as_str()), ("port", &port), ("as", &to.user)];
+    audit::note(event, &[&from[..], &about, more].concat());
 }
 
 /// A panic ends here, and with it this session only.

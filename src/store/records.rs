@@ -14,6 +14,17 @@ pub enum Role {
     CommandOnly,
 }
 
+impl Role {
+    /// As everybody writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Administrator => "administrator",
+            Role::User => "user",
+            Role::CommandOnly => "command-only",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct User {
     pub id: Id,

@@ -373,7 +373,14 @@ mod tests {
         let ours = listener.accept().unwrap().0;
         ours.set_nonblocking(true).unwrap();
         let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
-        let facts = Facts { id: Id::random(), owner: Id::random(), host_id: None, destination, started: 0 };
+        let facts = Facts {
+            id: Id::random(),
+            owner: Id::random(),
+            peer: [127, 0, 0, 1].into(),
+            host_id: None,
+            destination,
+            started: 0,
+        };
         let session = Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()));
         let viewer = Viewer::attach(session.clone(), None).unwrap().unwrap().0;
         let logins = Logins::new(for_tests::HOUR, for_tests::HOUR);

@@ -26,7 +26,7 @@ fn a_terminal_leaves_two_lines() {
     let start = of("session.start").unwrap();
     for line in [&start, &end] {
         assert_eq!((&line["user"], &line["host"], &line["as"]), (&ADA.0.into(), &"127.0.0.1".into(), &USER.into()));
-        assert_eq!(line["port"], host.port.to_string());
+        assert_eq!((&line["port"], &line["peer"]), (&host.port.to_string().into(), &"127.0.0.1".into()));
     }
     assert_eq!(end["reason"], "exit");
     assert!(end["bytes"].as_str().unwrap().parse::<u64>().unwrap() > 20 && end["seconds"].as_str().is_some());

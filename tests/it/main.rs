@@ -6,6 +6,7 @@
 // clippy.toml allows these in functions marked as tests; their helpers are no different.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit_events;
 mod audit_log;
 mod audit_sessions;
 mod backup;

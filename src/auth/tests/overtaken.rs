@@ -110,11 +110,11 @@ fn whoever_is_overtaken_changes_nothing_any_more() {
             is_ended(auth.change_password(whole, &GOOD.into(), &"a third bridge over a lake".into(), &at)),
             is_ended(auth.device_code(whole, &at)),
             is_ended(auth.demand_device(whole, false, &at)),
-            is_ended(auth.remove_device(whole, Id::random())),
+            is_ended(auth.remove_device(whole, Id::random(), &who())),
             is_ended(auth.register_certificate(whole, "c", by_hand, &at)),
             is_ended(auth.demand_certificate(whole, false, &at)),
-            is_ended(auth.remove_certificate(whole, Id::random())),
-            is_ended(auth.remove_passkey(whole, Id::random())),
+            is_ended(auth.remove_certificate(whole, Id::random(), &who())),
+            is_ended(auth.remove_passkey(whole, Id::random(), &who())),
             is_ended(auth.dismiss_notices(whole, 9)),
             is_ended(auth.verify_factor(half, &code, &at)),
             is_ended(auth.use_recovery(half, &ada.codes[2].as_str().into(), &at)),
@@ -149,7 +149,7 @@ fn an_administrator_who_is_overtaken_does_nothing_to_others() {
     assert!(is_ended(auth.set_standing(&by, ada, Some(Role::Administrator), None)));
     assert!(is_ended(auth.set_standing(&by, bob, None, Some(true))));
     assert!(is_ended(auth.reset_factor(Some(&by), bob, &now)) && is_ended(auth.delete_user(Some(&by), bob)));
-    assert!(is_ended(auth.invite(Some(&by), Role::Administrator, &now)));
+    assert!(is_ended(auth.invite(Some(&by), Role::Administrator, None, &now)));
     assert_eq!(serde_json::to_string(&auth.store.users().unwrap()).unwrap(), before);
     assert!(auth.store.invites().unwrap().is_empty());
 }

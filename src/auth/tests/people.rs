@@ -29,9 +29,9 @@ fn sessions_are_listed_and_each_can_be_ended_by_its_owner() {
     let (first, second) = (signed_in(&auth, "ada"), auth.sign_in("ada", &GOOD.into(), &later(1)).unwrap());
     let listed: Vec<Id> = auth.logins_of(ada.id, &who().now).iter().map(|login| login.id).collect();
     assert_eq!(listed, [first.login.id, second.login.id]);
-    assert!(!auth.revoke(bob.id, first.login.id, &who().now) && !is_over(&auth, &first), "not somebody else's");
-    assert!(auth.revoke(ada.id, first.login.id, &who().now) && is_over(&auth, &first) && !is_over(&auth, &second));
-    assert!(!auth.revoke(ada.id, first.login.id, &who().now));
+    assert!(!auth.revoke(bob.id, first.login.id, &who()) && !is_over(&auth, &first), "not somebody else's");
+    assert!(auth.revoke(ada.id, first.login.id, &who()) && is_over(&auth, &first) && !is_over(&auth, &second));
+    assert!(!auth.revoke(ada.id, first.login.id, &who()));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_inviter_who_is_demoted_while_the_invited_is_hashed_invites_nobody() {
     administrator(&auth, "root-of-all");
     let ada = administrator(&auth, "ada");
     let by = signed_in(&auth, "ada").login;
-    let token: Secret = auth.invite(Some(&by), Role::Administrator, &who().now).unwrap().as_str().into();
+    let token: Secret = auth.invite(Some(&by), Role::Administrator, None, &who().now).unwrap().as_str().into();
     // Straight in the store, as if taking back the invitation had failed.
     let demote = || assert!(auth.store.update_user(ada.id, |user| user.role = Role::User).unwrap());
     let accepted = while_it_waits(&auth, || auth.accept_invite(&token, "mal", &GOOD.into(), &who()), demote);
@@ -382,7 +382,7 @@ fn an_invitation_makes_one_user_of_its_role_and_of_a_free_name() {
     let Box_ { dir, auth } = fresh(settings());
     administrator(&auth, "ada");
     let by = signed_in(&auth, "ada").login;
-    let token: Secret = auth.invite(Some(&by), Role::CommandOnly, &who().now).unwrap().as_str().into();
+    let token: Secret = auth.invite(Some(&by), Role::CommandOnly, None, &who().now).unwrap().as_str().into();
     drop((auth, by));
     let auth = open(dir.path(), settings());
     let accept = |token: &Secret, name: &str| auth.accept_invite(token, name, &GOOD.into(), &who());
@@ -399,7 +399,8 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     let Box_ { auth, .. } = fresh(Settings { failures: 100, factor: Policy::Required, ..settings() });
     administrator(&auth, "ada");
     let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
-    let invite = |seconds| Secret::from(auth.invite(Some(&by), Role::User, &later(seconds).now).unwrap().as_str());
+    let invite =
+        |seconds| Secret::from(auth.invite(Some(&by), Role::User, None, &later(seconds).now).unwrap().as_str());
     let accept = |token: &Secret, seconds| auth.accept_invite(token, "bob", &GOOD.into(), &later(seconds));
     let (old, new) = (invite(0), invite(10));
     let listed = auth.invites(&later(10).now).unwrap();
@@ -412,7 +413,7 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
     assert_eq!(accept(&old, days - 1).unwrap().login.stage(), Stage::Enrol, "the factor is not forgotten");
     (0..limits::INVITES).for_each(|_| drop(invite(0)));
-    assert!(matches!(auth.invite(Some(&by), Role::User, &who().now), Err(Refusal::NotNow(_))));
+    assert!(matches!(auth.invite(Some(&by), Role::User, None, &who().now), Err(Refusal::NotNow(_))));
     let in_1970 = Who { now: Now { calendar: 100, ..who().now }, ..who() };
     assert!(is_failed(auth.accept_invite(&old, "eve", &GOOD.into(), &in_1970)));
     assert_eq!(auth.invites(&in_1970.now).unwrap().len(), limits::INVITES, "a wrong clock deletes none");
@@ -434,7 +435,7 @@ fn a_code_for_another_device_ends_with_a_device_and_with_the_password() {
         assert!(is_out());
     };
     make();
-    auth.remove_device(&login, stolen.id).unwrap();
+    auth.remove_device(&login, stolen.id, &who()).unwrap();
     assert!(!is_out());
     make();
     auth.revoke_device(&ada, other.id).unwrap();

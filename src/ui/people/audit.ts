@@ -11,7 +11,7 @@ import { fetched, saveFile, timeText, wordText } from './parts';
 const SHOWN = 200;
 /** The most that the box answers at once. */
 const EXPORTED = 1000;
-const KINDS = ['', 'signin', 'signin.failed', 'factor', 'admin', 'invite', 'reset', 'session', 'hostkey', 'cli', 'serve'];
+const KINDS = ['', 'signin', 'signin.failed', 'factor', 'admin', 'invite', 'reset', 'session', 'hostkey', 'credential', 'cli', 'serve'];
 /** A filter is sent when its writer pauses, not at each letter. */
 const PAUSE_MS = 300;
 
