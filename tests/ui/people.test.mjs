@@ -171,10 +171,22 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   await shot(page, 'people-audit');
   await accessible(page);
   await dialog(page).locator('select').selectOption('signin.failed');
-  await dialog(page).getByText('Sign-in failed').first().waitFor();
-  const [file] = await Promise.all([page.waitForEvent('download'), dialog(page).getByRole('button', { name: 'CSV' }).click()]);
-  const table = readFileSync(await file.path(), 'utf8');
+  const shown = () => dialog(page).locator('table.audit tbody tr').evaluateAll((rows) => rows.map((row) => [row.cells[1].title, row.cells[2].textContent]));
+  await until(async () => (await shown()).every(([event]) => event === 'signin.failed'), 'other events are shown too');
+  assert.ok((await shown()).length > 0);
+  const saved = async (name) => {
+    const [file] = await Promise.all([page.waitForEvent('download'), dialog(page).getByRole('button', { name }).click()]);
+    return readFileSync(await file.path(), 'utf8');
+  };
+  const table = await saved('CSV');
   assert.match(table, /^time,event,user,peer/);
+  assert.ok(table.trim().split('\r\n').slice(1).every((line) => line.split(',')[1] === 'signin.failed'), 'a file has what the filter takes');
+  await dialog(page).locator('select').selectOption('');
+  await dialog(page).locator('input[type="search"]').fill(BOB.name);
+  await until(async () => (await shown()).every(([event, user]) => user === BOB.name || event.startsWith('admin.')) && (await shown()).length > 1, 'other people are shown too');
+  const lines = (await saved('JSON')).trim().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(lines.filter((line) => line.user !== BOB.name && line.target !== BOB.name), []);
+  assert.ok(lines.some((line) => line.event === 'invite.accept') && lines.some((line) => line.event === 'admin.user.disable'), JSON.stringify(lines));
   // It may have been a password in the wrong field.
   assert.ok(!table.includes('onerror'), table);
   assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
