@@ -413,9 +413,10 @@ impl Auth {
             audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
-        self.table.forgive(admitted);
         unless_the_disk_refuses(self.forget_lock(user))?;
-        if let Some(fingerprint) = self.admit_certificate(user, who)? {
+        let bound = self.admit_certificate(user, who)?;
+        self.table.forgive(admitted);
+        if let Some(fingerprint) = bound {
             unless_the_disk_refuses(self.touch_certificate(user, &fingerprint, who.now.calendar))?;
         }
         if let Some(id) = device {

@@ -148,6 +148,19 @@ fn an_address_that_fails_too_often_waits_and_nothing_is_hashed() {
     assert!(auth.sign_in("ada", &GOOD.into(), &later(61)).is_ok());
 }
 
+/// The story: whoever had the password and not the certificate that is demanded was refused as often as they liked, each time with a hash
+/// and a line in the audit.
+#[test]
+fn a_try_without_the_certificate_counts_like_a_wrong_password() {
+    let Box_ { auth, .. } = fresh(Settings { failures: 2, ..settings() });
+    let ada = add(&auth, "ada");
+    auth.store.update_user(ada.id, |user| user.certificate_required = true).unwrap();
+    let sign_in = || auth.sign_in("ada", &GOOD.into(), &who());
+    (0..2).for_each(|_| assert!(matches!(sign_in(), Err(Refusal::Certificate(_)))));
+    let before = auth.hashes();
+    assert!(matches!(sign_in(), Err(Refusal::TooMany(_))) && auth.hashes() == before);
+}
+
 #[test]
 fn five_failures_lock_the_account_over_a_restart_and_nobody_is_told() {
     let Box_ { dir, auth } = fresh(settings());
