@@ -269,6 +269,15 @@ mod tests {
         assert_eq!((cookie(both, "/"), cookie(both, "/x/")), (Some("root"), Some("below")));
     }
 
+    /// J2: whatever else lives on the same host is not sent it.
+    #[test]
+    fn a_cookie_goes_no_further_than_the_base_path() {
+        let rest = "Secure; HttpOnly; SameSite=Strict";
+        assert_eq!(set_cookie("v", "/"), format!("__Host-footbridge=v; Path=/; {rest}"));
+        assert_eq!(set_cookie("v", "/x/"), format!("__Secure-footbridge=v; Path=/x/; {rest}"));
+        assert_eq!(clear_cookie("/x/"), format!("__Secure-footbridge=; Path=/x/; {rest}; Max-Age=0"));
+    }
+
     #[test]
     fn a_base_path_is_plain_segments_between_slashes() {
         for good in ["/", "/footbridge/", "/a/b-c_1/"] {

@@ -13,6 +13,8 @@ use crate::world::proxy::closed_port;
 use crate::world::{ADA, claimed_with};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
 const BOB: (&str, &str) = ("bob", "thirteen grey herons");
@@ -323,21 +325,27 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("signin.limited", "limited::whoever_is_refused_cannot_turn_the_audit_log_over"),
     ("signin.strayed", "sessions_end::a_cookie_is_good_only_in_the_network_it_began_in"),
     ("hostkey.replace", "host_keys::a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced"),
-    (
-        "hostkey.failed",
-        "full_disk_people::a_host_key_that_cannot_be_remembered_is_not_trusted_and_the_terminal_says_why",
-    ),
     ("admin.update", "update::a_browser_brings_a_program_and_reads_how_it_went"),
     ("admin.update.install", "update::a_browser_brings_a_program_and_reads_how_it_went"),
     ("cli.update", "update::a_browser_brings_a_program_and_reads_how_it_went"),
-    ("cli.restart", "update::a_signed_program_takes_over_in_the_same_process_and_the_way_back_is_open"),
+    ("cli.restart", "update::a_browser_brings_a_program_and_reads_how_it_went"),
 ];
+
+/// Where the database takes nothing, the audit takes nothing either, but for the rest of its last block: no test can look for its line.
+const LOST: &str = "hostkey.failed";
 
 /// The story: of sixty events, forty-five could have been left out of the program, and no test had noticed.
 #[test]
 fn no_event_is_without_a_test() {
     let told = [SIGN_INS, FACTORS, KEYS_OF_BROWSERS, PEOPLE, WHAT_IS_KEPT, COMMAND_LINE].concat();
-    let here = told.iter().map(|(event, _)| *event);
+    let here = told.iter().map(|(event, _)| *event).chain([LOST]);
     let tested: BTreeSet<String> = here.chain(ELSEWHERE.iter().map(|(event, _)| *event)).map(str::to_owned).collect();
     assert_eq!(written(), tested);
+    for (event, test) in ELSEWHERE {
+        let (module, name) = test.split_once("::").unwrap();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/{module}.rs"));
+        let source = fs::read_to_string(file).unwrap();
+        let body = source.split_once(&format!("fn {name}()")).and_then(|(_, rest)| rest.split_once("\n}\n"));
+        assert!(body.is_some_and(|(body, _)| body.contains(event)), "{test} does not look for {event}");
+    }
 }

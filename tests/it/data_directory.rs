@@ -92,7 +92,7 @@ fn what_belongs_to_somebody_else_is_refused() {
     box_.kill();
     let file = box_.data().join("audit.log");
     chown(&file, Some(SOMEBODY), None).unwrap();
-    let told = refusal(&box_, &["serve"]);
+    let told = refusal(&box_, &["user", "list"]);
     assert!(told.contains("audit.log belongs to user 12345"), "{told}");
     chown(&file, Some(0), None).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -303,6 +303,16 @@ fn trusting_needs_a_proof_and_the_key_that_it_names() {
     body["public_key"] = json!(B64.encode(Device::new().key.public_key()));
     assert_eq!(ada.post("/api/devices", body).refusal(422), "invalid");
     let mine = trusted(&mut ada);
+    // To demand one, no more, and to let another in, too.
+    let path = "/api/device/demand";
+    for (proof, status, why) in [(Value::Null, 403, "proof_needed"), (json!("not this one, surely"), 401, "wrong_code")]
+    {
+        for required in [true, false] {
+            assert_eq!(ada.put(path, json!({"required": required, "proof": proof})).refusal(status), why);
+        }
+    }
+    assert_eq!(ada.post("/api/device/code", json!({"proof": "not this one, surely"})).refusal(401), "wrong_code");
+    assert_eq!(ada.get("/api/devices").expect(200)["required"], false);
     box_.add_user("eve", "a quiet river under the bridge");
     let mut eve = half(&box_, ("eve", "a quiet river under the bridge"), "full");
     assert_eq!(eve.delete(&format!("/api/devices/{}", mine.id)).refusal(404), "not_found");

@@ -443,7 +443,8 @@ fn where_the_audit_is_required_a_full_disk_opens_no_new_terminal_and_ends_none()
     scene.the_terminal_goes_on();
     disk.make_room();
     scene.ada.post("/api/sessions", json!({"host_id": host})).expect(201);
-    assert!(audit_of(&scene).contains("audit.gap"));
+    let told = audit_of(&scene);
+    assert!(told.contains("audit.gap") && told.contains("session.ask"), "{told}");
     scene.is_consistent();
 }
 

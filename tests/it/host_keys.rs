@@ -180,6 +180,12 @@ fn a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced() {
     assert_eq!(keys.len(), 1, "replaced, not added: {keys:?}");
     assert_eq!(keys[0]["fingerprint"], new);
     goes_straight_in(&mut browser, &host, &credential);
+    let told = browser.get("/api/audit?event=hostkey.replace").expect(200)["events"].clone();
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(
+        (&told[0]["user"], &told[0]["host"], &told[0]["fingerprint"]),
+        (&json!(ADA.0), &json!("127.0.0.1"), &json!(new))
+    );
 }
 
 #[test]

@@ -339,7 +339,7 @@ fn a_browser_brings_a_program_and_reads_how_it_went() {
     let mut browser = box_.browser();
     browser.sign_in(ADA);
     let audit = browser.get("/api/audit?last=50").expect(200).to_string();
-    for event in ["admin.update", "admin.update.install", "cli.update"] {
+    for event in ["admin.update", "admin.update.install", "cli.restart", "cli.update"] {
         assert!(audit.contains(&format!("\"{event}\"")), "{event} is not in {audit}");
     }
 }
