@@ -304,7 +304,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/api/users", Administrator, users::list),
     form(counted(PROOF, small(route(Post, "/api/users", Administrator, users::add)))),
     form(counted(PROOF, small(route(Put, "/api/users/{id}", Administrator, users::change)))),
-    form(route(Delete, "/api/users/{id}", Administrator, users::delete)),
+    form(counted(PROOF, small(route(Delete, "/api/users/{id}", Administrator, users::delete)))),
     form(small(route(Post, "/api/users/{id}/unlock", Administrator, users::unlock))),
     form(counted(PROOF, small(route(Post, "/api/users/{id}/reset-factor", Administrator, users::reset_factor)))),
     route(Get, "/api/invites", Administrator, invites::list),

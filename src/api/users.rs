@@ -116,7 +116,8 @@ fn let_go(context: &Context, user: Id, keeps_terminals: bool) {
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let user = find(context, request)?;
+    let (proof, user) = (proof_of(request)?, find(context, request)?);
+    prove(context, request, proof.as_ref(), &format!("delete user {}", user.id))?;
     context.auth.delete_user(Some(request.login()?), user.id)?;
     note(request, "admin.user.delete", &user.name)?;
     let_go(context, user.id, false);

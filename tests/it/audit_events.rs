@@ -243,7 +243,7 @@ fn deeds_of_administrators() {
         box_.browser().post("/api/reset", json!({"token": token, "password": NEW_PASSWORD, "discard": true})).status
     };
     assert_eq!((reset("junk"), reset(token)), (401, 204));
-    ada.delete(&path).expect(204);
+    ada.remove(&path, ADA.1).expect(204);
     tells(&box_, PEOPLE);
 }
 

@@ -216,7 +216,7 @@ impl Scene {
             "POST /api/users" => ("", json!({"name": "hal", "role": "user", "password": RIVER})),
             // Both, or neither.
             "PUT /api/users/{id}" => ("bob", json!({"role": "command-only", "disabled": true})),
-            "DELETE /api/users/{id}" => ("carl", Value::Null),
+            "DELETE /api/users/{id}" => ("carl", json!({"proof": proof})),
             "POST /api/users/{id}/reset-factor" => ("dora", json!({"proof": proof})),
             "POST /api/invites" => ("", json!({"role": "user"})),
             "DELETE /api/invites/{id}" => ("invites", Value::Null),

@@ -106,6 +106,7 @@ fn a_guess(route: &Route, credential: &str) -> Value {
             json!({"proof": "000000"})
         }
         "/api/users" => json!({"name": "mal", "role": "administrator", "password": EVE.1, "proof": "000000"}),
+        "/api/users/{id}" if route.method == Method::Delete => json!({"proof": "000000"}),
         "/api/users/{id}" => json!({"role": "administrator", "proof": "000000"}),
         "/api/users/{id}/reset-factor" => json!({"proof": "000000"}),
         "/api/invites" => json!({"role": "administrator", "proof": "000000"}),

@@ -77,12 +77,16 @@ fn who_is_disabled_or_deleted_is_out() {
     ada.put(&path, json!({"role": "command-only"})).expect(200);
     eve.sign_in(EVE);
     assert_eq!(eve.post("/api/sessions", json!({"address": "127.0.0.1", "user": "root"})).refusal(403), "forbidden");
-    ada.delete(&path).expect(204);
+    // What cannot be undone, a browser that stands open does not do.
+    assert_eq!(ada.delete(&path).refusal(403), "proof_needed");
+    assert_eq!(ada.remove(&path, EVE.1).refusal(401), "wrong_code");
+    assert!(eve.is_signed_in());
+    ada.remove(&path, ADA.1).expect(204);
     assert_eq!(eve.get("/api/hosts").refusal(401), "not_signed_in");
     assert_eq!(ada.delete(&path).refusal(404), "not_found");
     let own = path_of(&mut ada, "ada");
     assert_eq!(ada.put(&own, json!({"role": "user"})).refusal(409), "conflict", "the last administrator stays one");
-    assert_eq!(ada.delete(&own).refusal(409), "conflict");
+    assert_eq!(ada.remove(&own, ADA.1).refusal(409), "conflict");
 }
 
 /// The story: the terminal of the test above leads nowhere and ends by itself. That those of a disabled user are ended, and of a deleted
@@ -95,7 +99,7 @@ fn who_may_have_no_terminals_any_more_loses_those_that_run() {
         ("page-command-only", |_, ada, name| change(ada, name, json!({"role": "command-only"}))),
         ("page-deleted", |_, ada, name| {
             let path = path_of(ada, name);
-            ada.delete(&path).expect(204);
+            ada.remove(&path, ADA.1).expect(204);
         }),
         ("cli-disabled", |box_, _, name| drop(ordered(box_, &["user", "disable", name]))),
         ("cli-command-only", |box_, _, name| drop(ordered(box_, &["user", "role", name, "command-only"]))),
@@ -197,7 +201,7 @@ fn an_invitation_of_an_administrator_who_is_none_any_more_is_good_no_more() {
         let body = json!({"token": invited["token"], "name": "mal", "password": NEW_PASSWORD});
         match &deed {
             Some(change) => drop(ada.put(&path, change.clone()).expect(200)),
-            None => drop(ada.delete(&path).expect(204)),
+            None => drop(ada.remove(&path, ADA.1).expect(204)),
         }
         assert_eq!(box_.browser().post("/api/invite", body.clone()).refusal(401), "wrong_token", "{deed:?}");
         assert_eq!(ada.get("/api/invites").expect(200)["invites"], json!([]));
@@ -355,7 +359,7 @@ fn a_new_user_reads_nothing_of_a_deleted_one_with_the_same_name() {
     assert_eq!(events(&mut eve), ["cli.user.add", "signin"]);
     let path = path_of(&mut ada, "eve");
     ada.put(&path, json!({"role": "command-only"})).expect(200);
-    ada.delete(&path).expect(204);
+    ada.remove(&path, ADA.1).expect(204);
     box_.browser().try_sign_in(EVE.0, EVE.1).refusal(401);
     box_.add_user(EVE.0, NEW_PASSWORD);
     let mut new = box_.browser();

@@ -191,6 +191,17 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   assert.ok(!table.includes('onerror'), table);
   assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);
   assert.notEqual(await page.title(), 'run');
+
+  // What cannot be undone wants more than a browser that stands open.
+  await page.keyboard.press('Escape');
+  await menu(page, 'People');
+  await dialog(page).getByRole('button', { name: /bob/ }).click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await dialog(page).getByText('deleted for good').waitFor();
+  await shot(page, 'people-delete');
+  await dialog(page).locator('input[autocomplete="one-time-code"]').fill(await oneTimeCode());
+  await dialog(page).getByRole('button', { name: 'Delete', exact: true }).click();
+  await dialog(page).getByText('bob', { exact: true }).waitFor({ state: 'detached' });
   await close();
   await stranger.close();
 });
@@ -249,7 +260,7 @@ test('a browser, a host and a stranger may call themselves what they like: it is
   await dialog(page).getByRole('button', { name: 'Close' }).last().click();
   await until(async () => (await page.locator('dialog[open]').count()) === 0, 'the dialog stays');
   await menu(page, 'People');
-  await dialog(page).getByRole('button', { name: /bob/ }).waitFor();
+  await dialog(page).getByRole('button', { name: /ada/ }).waitFor();
   assert.equal(await page.evaluate(() => document.querySelectorAll('img, b').length), 0);
   assert.notEqual(await page.title(), 'run');
   await close();

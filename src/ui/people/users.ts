@@ -101,8 +101,8 @@ async function setDisabled(one: Person, disabled: boolean): Promise<boolean> {
 }
 
 async function remove(one: Person): Promise<boolean> {
-  if (!(await confirmDanger({ title: t('people.users.delete.of', { name: one.name }), text: t('people.users.delete.text'), action: t('start.delete') }))) return false;
-  await box.removePerson(one.id);
+  const deed = (proof: string): Promise<void> => box.removePerson(one.id, proof);
+  if (!(await withProof(t('people.users.delete.of', { name: one.name }), t('people.users.delete.text'), t('start.delete'), true, deed))) return false;
   said(t('start.deleted', { name: one.name }));
   return true;
 }
