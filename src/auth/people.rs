@@ -107,9 +107,10 @@ impl Auth {
 
     /// E2: the lock is lifted, and the count begins anew. Sessions go on.
     pub fn unlock(&self, id: Id) -> Result<(), Refusal> {
-        // The disk first: a lock that is lifted in memory only would come back with the next start.
-        if self.user(id)?.locked_until.is_some() {
-            self.store.update_user(id, |user| user.locked_until = None)?;
+        // The disk first: a lock that is lifted in memory only would come back with the next start. Also where none is there yet: the
+        // thread that writes it may be on its way.
+        if !self.store.update_user(id, |user| user.locked_until = None)? {
+            return Err(Refusal::Gone);
         }
         self.lockout.succeeded(id);
         Ok(())
