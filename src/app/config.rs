@@ -26,6 +26,7 @@ pub struct Config {
     pub update_handover: Option<Kind>,
     pub client_certificates: bool,
     pub audit_required: bool,
+    pub audit_syslog: Option<PathBuf>,
     pub trusted_proxies: Vec<String>,
     pub base_path: String,
     pub targets_allow: Vec<String>,
@@ -160,6 +161,12 @@ pub const KEYS: &[Key] = &[
         switch,
         show_switch
     ),
+    key!(
+        audit_syslog,
+        "A syslog socket, like /dev/log (journald listens there too), that gets each line of the audit as well. Empty: none.",
+        maybe(path),
+        show_maybe_path
+    ),
     key!(log, "off, error, warn, info, debug or trace; to standard error.", level, show_level),
 ];
 
@@ -176,6 +183,7 @@ impl Default for Config {
             update_handover: None,
             client_certificates: false,
             audit_required: false,
+            audit_syslog: None,
             trusted_proxies: Vec::new(),
             base_path: "/".into(),
             targets_allow: Vec::new(),

@@ -50,6 +50,9 @@ impl Rooms {
         let store = Arc::new(Store::open(&data, device.derive("store")).map_err(told)?);
         // After the store, whose lock tells us that we are alone: two books would tear the chain.
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
+        if let Some(socket) = &config.audit_syslog {
+            audit::copy_to(socket).map_err(|error| format!("{}: {error}", socket.display()))?;
+        }
         let settings = auth::Settings {
             cost: auth::cost(&data, Duration::from_millis(config.login_hash_ms)),
             factor: config.second_factor,

@@ -3,6 +3,8 @@
 //! One JSON object per line. Each line carries a MAC over itself and the line before it, so that a changed, removed or reordered line
 //! is found by [`verify`]. The key is derived from the device key: who cannot read that cannot write a line.
 
+mod syslog;
+
 use crate::clock::{self, Seconds};
 use crate::hex;
 use crate::limits;
@@ -16,6 +18,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use syslog::Syslog;
 
 /// Its name in the data directory.
 pub const FILE: &str = "audit.log";
@@ -30,10 +33,22 @@ pub fn open(path: &Path, key: Key32) -> io::Result<()> {
     Ok(())
 }
 
+static COPY: OnceLock<Syslog> = OnceLock::new();
+
+/// From now on each line goes to this socket too.
+pub fn copy_to(path: &Path) -> io::Result<()> {
+    let _ = COPY.set(Syslog::to(path.to_owned())?);
+    Ok(())
+}
+
 /// Writes a line. It never fails its caller: what cannot be written is said in the log, once.
 pub fn note(event: &str, fields: &[(&str, &str)]) {
     if let Some(book) = BOOK.get() {
-        book.lock().unwrap_or_else(PoisonError::into_inner).note(event, fields, clock::today());
+        let time = clock::today();
+        book.lock().unwrap_or_else(PoisonError::into_inner).note(event, fields, time);
+        if let Some(syslog) = COPY.get() {
+            syslog.send(&(line(event, fields, time) + "}"));
+        }
     }
 }
 

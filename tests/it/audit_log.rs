@@ -1,9 +1,11 @@
 //! The audit log can be read and checked from the command line, while the server runs and while it does not.
 
+use crate::full_disk::limit_files;
 use crate::world::footbridge::{Footbridge, text};
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, claimed, claimed_with};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Output;
 
@@ -27,6 +29,34 @@ fn the_last_events_are_shown_oldest_first() {
     footbridge.kill();
     assert_eq!(tail(&footbridge, "2"), shown);
     assert!(!text(&footbridge.command(&["audit", "tail"], "").stdout).contains("not the password at all"));
+}
+
+/// K7. What is written to the file is what goes to the system's log, and goes there also where the file takes nothing.
+#[test]
+fn each_line_goes_to_the_system_s_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let reader = UnixDatagram::bind(&path).unwrap();
+    let (box_, mut browser) = claimed_with(&[("FOOTBRIDGE_AUDIT_SYSLOG", path.to_str().unwrap())]);
+    browser.sign_in(ADA);
+    let mut next = || {
+        let mut message = vec![0; 4096];
+        let length = reader.recv(&mut message).unwrap();
+        let message = String::from_utf8(message[..length].to_vec()).unwrap();
+        let said = message.strip_prefix(&format!("<86>footbridge[{}]: ", box_.process())).unwrap();
+        serde_json::from_str::<serde_json::Value>(said).unwrap()
+    };
+    let received: Vec<_> = (0..3).map(|_| next()).collect();
+    let mut kept = tail(&box_, "3");
+    kept.iter_mut().for_each(|line| drop(line.as_object_mut().unwrap().remove("chain")));
+    assert_eq!(received, kept);
+    assert_eq!(
+        received.iter().map(|line| line["event"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["serve.start", "claim", "signin"]
+    );
+    limit_files(&box_, "0");
+    box_.browser().try_sign_in(ADA.0, "not the password at all").refusal(401);
+    assert_eq!(next()["event"], "signin.failed");
 }
 
 #[test]
