@@ -100,6 +100,10 @@ pub const HALF_LOGIN: Duration = Duration::from_secs(5 * 60);
 pub const HALF_LOGINS_PER_USER: usize = 4;
 /// RFC 6238, 5.2: one step either way for clocks that are off and fingers that are slow.
 pub const TOTP_STEPS_AROUND: u64 = 1;
+/// A clock that goes back by no more was corrected, and not set back.
+pub const CLOCK_CORRECTION_SECONDS: i64 = 60;
+/// How often what has run out is looked for: nobody may use it meanwhile, but it should be gone before a clock is set back.
+pub const RUN_OUT_ROUND: Duration = Duration::from_secs(60);
 /// B4.
 pub const RECOVERY_CODES: usize = 10;
 /// A10: how long a reset token is good, in seconds of the calendar, because it outlives a restart.

@@ -267,6 +267,7 @@ fn start_keeper(
             // Without its keeper the box could not even be told to stop: a panic here ends one round.
             let round = AssertUnwindSafe(|| {
                 auth.sweep(now.since_boot);
+                let _ = auth.forget_what_ran_out(&now);
                 registry.sweep(now.since_boot);
                 inbox.sweep(Instant::now());
                 update::reap();

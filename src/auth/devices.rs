@@ -288,7 +288,7 @@ impl Auth {
         let by_account =
             self.table.admit(Counted::Code, Key::User(login.user), who.now.since_boot).map_err(Refusal::TooMany)?;
         let hash = token_hash(&claim::normal(code.expose_str().unwrap_or_default()));
-        let now = who.now.calendar;
+        let now = self.floor.calendar(&who.now);
         let fits = |code: &mut Reset| token_fits(&code.hash, code.made, limits::DEVICE_CODE_SECONDS, &hash, now);
         let added = self.add_device(login, device, |user| user.device_code.take_if(fits).is_some());
         if matches!(added, Ok(None)) {
@@ -304,7 +304,7 @@ impl Auth {
     pub fn device_code(&self, login: &Login, who: &Who<'_>) -> Result<Zeroizing<String>, Refusal> {
         let user = self.whole(login)?;
         let code = claim::fresh_code();
-        let made = Reset { hash: token_hash(&claim::normal(&code)), made: who.now.calendar };
+        let made = Reset { hash: token_hash(&claim::normal(&code)), made: self.floor.calendar(&who.now) };
         self.change_own(login, |user| user.device_code = Some(made))?;
         audit::note("device.code", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         Ok(code)

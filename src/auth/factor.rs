@@ -53,6 +53,7 @@ impl Auth {
 
     /// Complete only with a valid code (B1). Gives new recovery codes, ends all other sessions of the user, and signs in.
     pub fn enrol_finish(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<Enrolled, Refusal> {
+        // The floor is not asked: a new factor is the way on for those whose code was of another time.
         if !who.now.is_plausible() {
             return Err(Refusal::NotNow(CLOCK));
         }
@@ -76,13 +77,15 @@ impl Auth {
 
     /// Whoever came with a recovery code has lost what there was: nothing of it stays good.
     fn give_factor(&self, login: &Login, sealed: Sealed, step: u64, set: recovery::Set) -> Result<User, Refusal> {
-        self.change_own(login, |user| {
+        let user = self.change_own(login, |user| {
             if login.stage() == Stage::Recovered {
                 user.passkeys.clear();
             }
             (user.factor, user.last_step) = (Some(sealed), step);
             set.give_to(user);
-        })
+        })?;
+        self.reckon_floor()?;
+        Ok(user)
     }
 
     /// The second half of a sign-in.
@@ -140,6 +143,12 @@ impl Auth {
         })?;
         audit::note("factor.disable", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.begin_anew(login, &user, who)
+    }
+
+    /// Anew, where a code counts no more.
+    pub(super) fn reckon_floor(&self) -> Result<(), Refusal> {
+        self.floor.reckon(self.store.users()?.iter().map(|user| user.last_step));
+        Ok(())
     }
 
     /// Ten new recovery codes for somebody who has a factor; the old ones are good no more.
@@ -229,7 +238,7 @@ impl Auth {
         }
         let none = if user.has_factor() { NO_APP } else { NO_FACTOR };
         let sealed = user.factor.as_ref().ok_or(Refusal::NotNow(none))?;
-        if !who.now.is_plausible() {
+        if !self.knows_the_time(&who.now) {
             return Err(Refusal::NotNow(CLOCK));
         }
         let by_address = self.admit(who)?;
@@ -250,7 +259,7 @@ impl Auth {
     }
 
     /// False: the same code was quicker elsewhere.
-    fn take_step(&self, login: &Login, step: u64) -> Result<bool, Refusal> {
+    pub(super) fn take_step(&self, login: &Login, step: u64) -> Result<bool, Refusal> {
         let mut ours = false;
         self.change_own(login, |user| {
             if user.last_step < step {
@@ -258,6 +267,9 @@ impl Auth {
                 ours = true;
             }
         })?;
+        if ours {
+            self.floor.raise(step);
+        }
         Ok(ours)
     }
 

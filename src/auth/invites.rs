@@ -37,7 +37,7 @@ impl Auth {
         self.forget_old_invites(now)?;
         let token = Zeroizing::new(token());
         let hash = token_hash(&token);
-        let invite = Invite { id: Id::random(), role, hash, made: now.calendar, by: by.to_owned() };
+        let invite = Invite { id: Id::random(), role, hash, made: self.floor.calendar(now), by: by.to_owned() };
         match self.store.add_invite(&invite, limits::INVITES) {
             Err(StoreError::Full) => {
                 return Err(Refusal::NotNow("Too many invitations are out. Take some back first."));
@@ -54,7 +54,8 @@ impl Auth {
     /// Those that are out.
     pub fn invites(&self, now: &Now) -> Result<Vec<Invite>, Refusal> {
         let mut invites = self.store.invites()?;
-        invites.retain(|invite| !is_over(invite, now.calendar));
+        let calendar = self.floor.calendar(now);
+        invites.retain(|invite| !is_over(invite, calendar));
         invites.sort_by_key(|invite| invite.made);
         Ok(invites)
     }
@@ -77,8 +78,9 @@ impl Auth {
         Ok(by == COMMAND_LINE || self.store.user_by_name(by)?.is_some_and(able))
     }
 
-    fn forget_old_invites(&self, now: &Now) -> Result<(), Refusal> {
-        for invite in self.store.invites()?.iter().filter(|invite| is_over(invite, now.calendar)) {
+    pub(super) fn forget_old_invites(&self, now: &Now) -> Result<(), Refusal> {
+        let calendar = self.floor.calendar(now);
+        for invite in self.store.invites()?.iter().filter(|invite| is_over(invite, calendar)) {
             self.store.delete_invite(invite.id)?;
         }
         Ok(())
@@ -93,7 +95,7 @@ impl Auth {
         who: &Who<'_>,
     ) -> Result<SignedIn, Refusal> {
         let admitted = self.admit(who)?;
-        let Some(invite) = self.invite_of(token, who.now.calendar)? else {
+        let Some(invite) = self.invite_of(token, self.floor.calendar(&who.now))? else {
             audit::note("invite.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };

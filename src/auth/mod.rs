@@ -9,6 +9,7 @@ mod certificates;
 mod claim;
 mod devices;
 mod factor;
+mod floor;
 mod hashing;
 mod invites;
 mod limiter;
@@ -34,6 +35,7 @@ use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use devices::Challenges;
+use floor::Floor;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Turn, Verifier};
 use limiter::Counting;
@@ -46,7 +48,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tickets::Tickets;
@@ -217,6 +219,8 @@ pub struct Auth {
     challenges: Challenges,
     lockout: Lockout,
     logins: Logins,
+    floor: Floor,
+    ran_out: Mutex<Option<Instant>>,
     tickets: Tickets,
     forms: Tickets,
     dummy: Verifier,
@@ -238,6 +242,8 @@ impl Auth {
             challenges: Challenges::new(Instant::now()),
             lockout: Lockout::new(settings.lock_after, settings.lock_for),
             logins: Logins::new(settings.login_absolute, settings.login_idle),
+            floor: Floor::of(users.iter().map(|user| user.last_step)),
+            ran_out: Mutex::new(None),
             tickets: Tickets::new(limits::TICKET),
             forms: Tickets::new(limits::FORM),
             dummy: Verifier::dummy(settings.cost),
@@ -732,6 +738,36 @@ impl Auth {
     /// Sign-in sessions there are.
     pub fn signed_in(&self) -> usize {
         self.logins.count()
+    }
+
+    /// Does the box know what time it is? Not before it has heard it, nor if its clock was set back.
+    pub fn knows_the_time(&self, now: &Now) -> bool {
+        self.floor.holds(now)
+    }
+
+    /// What has run out goes from the disk too, so that a clock which is set back later makes nothing good again. Once a minute; where
+    /// the disk takes nothing it is tried again.
+    pub fn forget_what_ran_out(&self, now: &Now) -> Result<(), Refusal> {
+        let mut last = self.ran_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now.since_boot.saturating_duration_since(last) < limits::RUN_OUT_ROUND) {
+            return Ok(());
+        }
+        *last = Some(now.since_boot);
+        let (calendar, users) = (self.floor.calendar(now), self.store.users()?);
+        if now.is_plausible()
+            && !self.floor.holds(now)
+            && let Some(user) = users.iter().max_by_key(|user| user.last_step)
+        {
+            let name = &user.name;
+            log::warn!(
+                "the clock is behind the newest one-time code that was accepted, one of {name}; no code is until it is set right. \
+                 If it is right, that code was not: footbridge user reset-mfa {name}"
+            );
+        }
+        for user in users.iter().filter(|user| people::has_run_out(user, calendar)) {
+            self.store.update_user(user.id, |user| people::drop_what_ran_out(user, calendar))?;
+        }
+        self.forget_old_invites(now)
     }
 
     /// Wipes what has run out.

@@ -28,6 +28,21 @@ impl Reset {
     }
 }
 
+fn is_over(token: &Reset, lasting: Seconds, now: Seconds) -> bool {
+    now >= token.made.saturating_add(lasting)
+}
+
+/// A reset token, or a code for another device.
+pub(super) fn has_run_out(user: &User, now: Seconds) -> bool {
+    let over = |token: &Option<Reset>, lasting| token.as_ref().is_some_and(|token| is_over(token, lasting, now));
+    over(&user.reset, limits::RESET_SECONDS) || over(&user.device_code, limits::DEVICE_CODE_SECONDS)
+}
+
+pub(super) fn drop_what_ran_out(user: &mut User, now: Seconds) {
+    user.reset.take_if(|token| is_over(token, limits::RESET_SECONDS, now));
+    user.device_code.take_if(|token| is_over(token, limits::DEVICE_CODE_SECONDS, now));
+}
+
 impl Auth {
     /// Whoever is put out at this moment has done before what they wanted, or does not do it: also where hashing took its time.
     pub(super) fn one_at_a_time(&self, by: Option<&Login>) -> Result<MutexGuard<'_, ()>, Refusal> {
@@ -124,11 +139,13 @@ impl Auth {
     pub fn reset_factor(&self, by: Option<&Login>, id: Id, now: &Now) -> Result<(), Refusal> {
         let _turn = self.one_at_a_time(by)?;
         self.change(id, |user| {
-            user.factor = None;
+            (user.factor, user.last_step) = (None, 0);
             user.passkeys.clear();
             devices::forget_all(user);
             notify(user, "factor-reset", now.calendar);
-        })
+        })?;
+        // One whose codes were of another time than everybody's keeps nobody out any longer.
+        self.reckon_floor()
     }
 
     // ---- a forgotten password ----
@@ -137,7 +154,7 @@ impl Auth {
     /// earlier one.
     pub fn begin_reset(&self, id: Id, now: &Now) -> Result<Zeroizing<String>, Refusal> {
         let token = Zeroizing::new(token());
-        let reset = Reset { hash: token_hash(&token), made: now.calendar };
+        let reset = Reset { hash: token_hash(&token), made: self.floor.calendar(now) };
         let there = self.store.update_user(id, |user| {
             user.reset = Some(reset);
             notify(user, "reset-issued", now.calendar);
@@ -155,7 +172,7 @@ impl Auth {
     /// A new password for a forgotten one. It signs nobody in: the way in is the usual one, second factor and all. Whose it was.
     pub fn finish_reset(&self, token: &Secret, new: &Secret, vault: &Vault<'_>, who: &Who<'_>) -> Result<Id, Refusal> {
         let admitted = self.admit(who)?;
-        let Some((user, hash)) = self.holder(token, who.now.calendar)? else {
+        let Some((user, hash)) = self.holder(token, self.floor.calendar(&who.now))? else {
             audit::note("reset.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
@@ -189,7 +206,7 @@ impl Auth {
         who: &Who<'_>,
     ) -> Result<(), Refusal> {
         let lock = self.lock(user.id, new, data_key)?;
-        let now = who.now.calendar;
+        let now = self.floor.calendar(&who.now);
         let mut done = false;
         let change = |user: &mut User| {
             // Used by another browser meanwhile, or somebody's again.

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Seconds of one step, and digits of a code: what every authenticator program assumes.
-const STEP: u64 = 30;
+pub const STEP_SECONDS: u64 = 30;
 const DIGITS: usize = 6;
 /// RFC 4226 asks for 160 bits, the length of the hash.
 const SECRET_BYTES: usize = 20;
@@ -40,7 +40,7 @@ pub fn as_text(secret: &Secret) -> Zeroizing<String> {
 pub fn uri(secret: &Secret, name: &str) -> Zeroizing<String> {
     let (text, mut uri) = (as_text(secret), Zeroizing::new(String::with_capacity(160)));
     let _ = write!(uri, "otpauth://totp/Footbridge:{name}?secret={}&issuer=Footbridge", text.as_str());
-    let _ = write!(uri, "&algorithm=SHA1&digits={DIGITS}&period={STEP}");
+    let _ = write!(uri, "&algorithm=SHA1&digits={DIGITS}&period={STEP_SECONDS}");
     uri
 }
 
@@ -56,7 +56,7 @@ fn code(secret: &Secret, step: u64) -> Option<Zeroizing<String>> {
 }
 
 fn step_at(time: Seconds) -> u64 {
-    u64::try_from(time).unwrap_or_default() / STEP
+    u64::try_from(time).unwrap_or_default() / STEP_SECONDS
 }
 
 /// The time step whose code this is: the present one or one beside it, and later than the `last` one that was accepted, so that a

@@ -39,7 +39,7 @@ fn each_line_goes_to_the_system_s_log_too() {
     let reader = UnixDatagram::bind(&path).unwrap();
     let (box_, mut browser) = claimed_with(&[("FOOTBRIDGE_AUDIT_SYSLOG", path.to_str().unwrap())]);
     browser.sign_in(ADA);
-    let mut next = || {
+    let next = || {
         let mut message = vec![0; 4096];
         let length = reader.recv(&mut message).unwrap();
         let message = String::from_utf8(message[..length].to_vec()).unwrap();

@@ -456,3 +456,31 @@ fn the_box_has_so_many_sign_ins_for_all() {
     }
     assert_eq!(auth.signed_in(), limits::LOGINS);
 }
+
+/// What has run out stays so when the clock is set back into its time: by what is gone from the disk, and by the newest code.
+#[test]
+fn what_has_run_out_is_not_good_again_when_the_clock_is_set_back() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = administrator(&auth, "ada");
+    let login = signed_in(&auth, "ada").login;
+    let reset = |at: &Who<'_>| Secret::from(auth.begin_reset(ada.id, &at.now).unwrap().as_str());
+    let finish = |token: &Secret, at: &Who<'_>| auth.finish_reset(token, &OTHER.into(), &Vault::Discard, at);
+    let token = reset(&who());
+    auth.invite(Some(&login), Role::User, None, &who().now).unwrap();
+    auth.device_code(&login, &who()).unwrap();
+    auth.forget_what_ran_out(&later(limits::RESET_SECONDS as u64 - 1).now).unwrap();
+    let user = || auth.store.user(ada.id).unwrap().unwrap();
+    assert!(user().reset.is_some() && user().device_code.is_none() && auth.store.invites().unwrap().len() == 1);
+    auth.forget_what_ran_out(&later(limits::RESET_SECONDS as u64).now).unwrap();
+    assert!(user().reset.is_some(), "once a minute");
+    auth.forget_what_ran_out(&later(limits::INVITE_SECONDS as u64).now).unwrap();
+    assert!(user().reset.is_none() && auth.store.invites().unwrap().is_empty());
+    assert!(is_failed(finish(&token, &who())));
+    // A code of tomorrow was accepted since, and nothing swept.
+    let token = reset(&who());
+    let tomorrow = later(86_400).now.calendar as u64 / 30;
+    auth.store.update_user(ada.id, |user| user.last_step = tomorrow).unwrap();
+    auth.reckon_floor().unwrap();
+    assert!(is_failed(finish(&token, &who())));
+    assert!(finish(&reset(&who()), &who()).is_ok(), "one that is made by a clock that is behind is good for an hour");
+}

@@ -87,7 +87,7 @@ const start: Record<keyof typeof en, string> = {
   'start.failing.retry': 'Noch einmal versuchen',
 
   'start.clock.title': 'Die Uhr dieser Box geht falsch',
-  'start.clock.text': 'Sie hat keine gepufferte Uhr und die Zeit noch nicht erfahren. Du kannst weitermachen; angezeigte Zeiten und die Daten des Zertifikats können falsch sein. Verbinde sie mit dem Internet oder stelle ihre Uhr.',
+  'start.clock.text': 'Sie hat die Zeit noch nicht erfahren, oder ihre Uhr wurde zurückgestellt. Du kannst weitermachen, aber kein Einmalcode wird angenommen; angezeigte Zeiten und die Daten des Zertifikats können falsch sein. Verbinde sie mit dem Internet oder stelle ihre Uhr.',
   'start.ca.title': 'Warnt der Browser vor dem Zertifikat?',
   'start.ca.why': 'Diese Box hat beim ersten Start ihre eigene Zertifizierungsstelle angelegt. Einmal je Gerät installiert, ist die Warnung für immer weg.',
   'start.ca.download': 'ca.pem herunterladen',

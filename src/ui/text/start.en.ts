@@ -85,7 +85,7 @@ const start = {
   'start.failing.retry': 'Try again',
 
   'start.clock.title': 'The clock of this box is wrong',
-  'start.clock.text': 'It has no battery-backed clock and has not heard the time yet. You can go on; times shown and the certificate’s dates may be off. Connect it to the internet, or set its time.',
+  'start.clock.text': 'It has not heard the time yet, or its clock was set back. You can go on, but no one-time code is accepted; times shown and the certificate’s dates may be off. Connect it to the internet, or set its time.',
   'start.ca.title': 'Browser warns about the certificate?',
   'start.ca.why': 'This box made its own certificate authority at its first start. Install it once on each device, and the warning is gone for good.',
   'start.ca.download': 'Download ca.pem',
