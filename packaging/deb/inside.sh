@@ -52,6 +52,11 @@ grep -q 'terminals_per_user = 3' /etc/footbridge/footbridge.toml
 footbridge user list | grep ada
 [ "$(systemctl show -p MainPID --value footbridge)" != "$pid" ]
 
+# The audit's copy goes to the journal, through the sandbox.
+echo 'audit_syslog = "/dev/log"' >>/etc/footbridge/footbridge.toml
+systemctl restart footbridge
+journalctl -b -t footbridge -o cat --no-pager | grep '"event":"serve.start"'
+
 # Port 443, as the socket's own comment says: no capability, and the socket is systemd's.
 systemctl stop footbridge
 systemctl enable --now footbridge.socket
