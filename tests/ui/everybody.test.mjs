@@ -32,6 +32,26 @@ async function fill(page) {
   }, { port: server.port, password: ACCOUNT.password });
 }
 
+const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+
+/** Neither a second Enter, nor the habit of typing "yes", nor a look at another tab: the fingerprint is read first. */
+async function nothingIsTrusted(page) {
+  const isFirst = async (when) => assert.ok((await focused(page)).endsWith(server.fingerprint), `${when}: ${await focused(page)}`);
+  await isFirst('at first');
+  for (const key of ['Enter', 'Space', 'Enter']) await page.keyboard.press(key);
+  await page.keyboard.type('yes\n');
+  await page.keyboard.press('Control+Shift+H');
+  await page.keyboard.press('Alt+Shift+ArrowRight');
+  await isFirst('after another tab');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(page), 'No, do not connect');
+  await page.keyboard.press('Shift+Tab');
+  const { sessions } = await page.evaluate(async () => (await fetch('/api/sessions')).json());
+  assert.deepEqual(sessions.map(({ state }) => state), ['asking']);
+  assert.equal(await page.locator('.question .fingerprint').count(), 1, 'it is still asked');
+}
+
 test('claim, host, fingerprint, password and a command, by keyboard alone', async () => {
   const { page, close } = await visitor(box);
   await page.getByLabel(/code/i).first().waitFor();
@@ -54,6 +74,10 @@ test('claim, host, fingerprint, password and a command, by keyboard alone', asyn
   await page.locator('.question').waitFor();
   await axe(page, 'fingerprint');
   await until(async () => page.evaluate(() => document.activeElement.closest('.question') !== null), 'the question has the focus');
+  await nothingIsTrusted(page);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(page), 'Yes, trust and connect');
   await page.keyboard.press('Enter');
   await page.locator('.question input[type="password"]').waitFor();
   await axe(page, 'password');

@@ -112,7 +112,7 @@ test('asking, refused, away, ended', async () => {
   await quickConnect(page, stranger.port);
   await page.locator('.question').waitFor();
   await look(page, 'asking');
-  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.locator('.pane-bar[data-kind="danger"]').waitFor();
   await look(page, 'not-accepted');

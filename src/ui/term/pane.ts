@@ -157,7 +157,7 @@ export class Pane {
   }
 
   focus(): void {
-    const field = this.overlay.hidden ? null : this.overlay.querySelector<HTMLElement>('input, button');
+    const field = this.overlay.hidden ? null : this.overlay.querySelector<HTMLElement>('.first, input, button');
     if (field) field.focus();
     else this.term.focus();
   }

@@ -5,28 +5,34 @@ import { field } from '../base/forms';
 import { t } from '../base/text';
 import type { HostKeyQuestion, PromptsQuestion } from './link';
 
-/** The fingerprint, before anything is sent. For a changed key the safe answer is the default. */
+/** The fingerprint, before anything is sent. It begins where an Enter that was meant for something else accepts nothing: for a changed key at
+ * the safe answer, for a new one at the fingerprint, which is there to be read. */
 export function hostKeyPanel(question: HostKeyQuestion, answer: (accept: boolean) => void): HTMLElement {
   const changed = question.status === 'changed';
   const where = question.port === 22 ? question.host : `${question.host}:${question.port}`;
   const no = h('button', { type: 'button', class: 'button', on: { click: () => answer(false) } }, t('term.key.no'));
   const yes = h('button', { type: 'button', class: changed ? 'button danger' : 'button primary', on: { click: () => answer(true) } }, t(changed ? 'term.key.replace' : 'term.key.yes'));
+  const shown = fingerprint(t('term.key.shown'), question.algorithm, question.fingerprint);
   const panel = h(
     'section',
     { class: changed ? 'question danger' : 'question', role: 'alertdialog', 'aria-label': t(changed ? 'term.key.changed' : 'term.key.unknown'), tabindex: '-1' },
     h('h2', {}, icon(changed ? 'warn' : 'lock'), t(changed ? 'term.key.changed' : 'term.key.unknown')),
     h('p', {}, t(changed ? 'term.key.changed.text' : 'term.key.unknown.text', { host: where })),
-    fingerprint(t('term.key.shown'), question.algorithm, question.fingerprint),
+    shown,
     ...question.known.map((key) => fingerprint(t('term.key.known'), key.algorithm ?? '', key.fingerprint)),
     h('p', { class: 'hint' }, t('term.key.how', { file: keyFile(question.algorithm) })),
     h('div', { class: 'question-actions' }, no, yes),
   );
-  focusLater(changed ? no : yes);
+  const first = changed ? no : shown;
+  first.classList.add('first');
+  focusLater(first);
   return panel;
 }
 
+/** On the way of the Tab key, before the answers. */
 function fingerprint(label: string, algorithm: string, hash: string): HTMLElement {
-  return h('div', { class: 'fingerprint' }, h('span', { class: 'hint' }, `${label} ${algorithm}`.trim()), h('code', {}, hash));
+  const what = `${label} ${algorithm}`.trim();
+  return h('div', { class: 'fingerprint', role: 'group', 'aria-label': `${what} ${hash}`, tabindex: '0' }, h('span', { class: 'hint' }, what), h('code', {}, hash));
 }
 
 function keyFile(algorithm: string): string {
