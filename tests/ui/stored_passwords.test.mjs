@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ACCOUNT, ADA, claimed, command, footbridge, leave, sshd, until } from './world.mjs';
-import { accessible, ask, dialog, guest, menu } from './hands.mjs';
+import { accessible, ask, dialog, endAll, guest, menu } from './hands.mjs';
 
 const there = {};
 before(async () => {
@@ -92,5 +92,61 @@ test('a password that is added for a host needs no proof there', async () => {
   await page.keyboard.press('Enter');
   await dialog(page).getByRole('button', { name: 'Connect', exact: true }).click();
   await live(page);
+  await close();
+});
+
+/** Panes that begin, each with the box's refusal held back until `release` lets it through and sees it arrive. */
+async function held(page, labels) {
+  const here = [];
+  await page.route('**/api/sessions', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    const answer = await route.fetch();
+    if (answer.status() !== 403 || here.length === labels.length) return route.fulfill({ response: answer });
+    here.push(() => route.fulfill({ response: answer }));
+  });
+  for (const [at, label] of labels.entries()) {
+    await open(page, label);
+    await until(() => here.length === at + 1, `${label} is refused`);
+  }
+  return async (label) => {
+    const arrived = page.waitForResponse((answer) => answer.url().endsWith('/api/sessions') && answer.status() === 403);
+    await here[labels.indexOf(label)]();
+    await arrived;
+  };
+}
+
+test('panes that come back at once ask one after the other, in their order', async () => {
+  const { page, close } = await guest(there.box);
+  await Promise.all([endAll(page), pinned(page, there.server)]);
+  const { id } = await ask(page, 'POST', '/api/credentials', { label: 'shed', kind: 'password', password: ACCOUNT.password });
+  const ports = { first: 1, second: there.server.port, third: 2, gone: 3, same: there.server.port };
+  for (const [label, port] of Object.entries(ports)) await ask(page, 'POST', '/api/hosts', { label: `at-${label}`, address: '127.0.0.1', port, user: ACCOUNT.user, credential_id: id });
+  await page.reload();
+  await page.locator('.search-input').waitFor();
+  const labels = Object.keys(ports).map((name) => `at-${name}`);
+  const release = await held(page, labels);
+  const asked = async (port) => {
+    await page.locator('dialog[open] h2', { hasText: `127.0.0.1:${port}` }).waitFor();
+    assert.equal(await page.locator('dialog[open]').count(), 1, 'one question at a time');
+  };
+  const cancel = () => dialog(page).getByRole('button', { name: 'Cancel' }).click();
+  const tab = (label) => page.locator('.tab', { hasText: label });
+
+  await release('at-first');
+  await asked(1);
+  for (const label of ['at-same', 'at-gone', 'at-third', 'at-second']) await release(label);
+  await asked(1);
+  await cancel();
+  await asked(there.server.port);
+  // The page behind a dialog hears no finger and no key, so the test presses for it.
+  await tab('at-gone').locator('.tab-close').evaluate((button) => button.click());
+  await dialog(page).locator('input[type="password"]').fill(ADA.password);
+  await page.keyboard.press('Enter');
+  await asked(2);
+  await cancel();
+  await page.locator('.tab[data-state="live"]', { hasText: 'at-same' }).waitFor();
+  assert.equal(await page.locator('dialog[open]').count(), 0, 'neither who is gone nor who has what was asked for');
+  const states = await page.locator('.tab:not(.home)').evaluateAll((tabs) => tabs.map((one) => [one.textContent, one.dataset.state]));
+  assert.deepEqual(states, [['at-first', 'ended'], ['at-second', 'live'], ['at-third', 'ended'], ['at-same', 'live']]);
   await close();
 });

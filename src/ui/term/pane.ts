@@ -51,10 +51,11 @@ export interface PaneOwner {
   /** The pane was typed in; where broadcast is on, others get it too. */
   typed(pane: Pane, bytes: Uint8Array): void;
   focused(pane: Pane): void;
-  /** Yes to a changed host key, which needs a proof that somebody is there. False: thought better of it. */
-  overridden(session: string, question: HostKeyQuestion): Promise<boolean>;
-  /** A stored password goes to a place where it was not sent before, which needs the same. Null: thought better of it. */
-  allowed<T>(goal: Goal, deed: (proof: PlaceProof) => Promise<T>): Promise<{ done: T } | null>;
+  /** Yes to a changed host key, which needs a proof that somebody is there. False: thought better of it, or not asked any more. */
+  overridden(pane: Pane, session: string, question: HostKeyQuestion): Promise<boolean>;
+  /** A stored password goes to a place where it was not sent before, which needs the same. Null: thought better of it, or the pane is gone.
+   * Without a proof the deed is tried once more, when another pane's proof may have been for the same place. */
+  allowed<T>(pane: Pane, deed: (proof?: PlaceProof) => Promise<T>): Promise<{ done: T } | null>;
   /** The end was seen; the pane may go. */
   dismissed(pane: Pane): void;
   /** False: the key is the page's own and xterm.js must not see it. */
@@ -238,7 +239,7 @@ export class Pane {
       return await post();
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== 'proof_needed' || this.disposed) throw error;
-      const proven = await this.owner.allowed(this.goal, post);
+      const proven = await this.owner.allowed(this, post);
       if (!proven) throw error;
       return proven.done;
     }
@@ -432,9 +433,13 @@ export class Pane {
 
   /** The question stays until the box has heard the yes: who closes the dialog is asked again by the panel behind it. */
   private async override(question: HostKeyQuestion): Promise<void> {
-    if (this.session === null || !(await this.owner.overridden(this.session, question))) return;
-    if (this.asked === question.id) this.unask();
+    if (this.session === null || !(await this.owner.overridden(this, this.session, question))) return;
+    if (this.asks(question)) this.unask();
     this.term.focus();
+  }
+
+  asks(question: HostKeyQuestion): boolean {
+    return this.asked === question.id;
   }
 
   private unask(): void {

@@ -20,6 +20,7 @@ import { type Node, panes as idsOf, readNode, renamed } from './layout';
 import { type Entry, openPalette } from './palette';
 import { openHelp, openSettings, signOut } from './sheets';
 import { TabStrip } from './tabs';
+import { Turns } from './turns';
 
 interface KeptTab {
   tree: Node;
@@ -40,6 +41,8 @@ export class Work implements PaneOwner {
   private readonly stage = h('main', { class: 'stage', hidden: true });
   private readonly warning = h('div', { class: 'broadcast-warning', hidden: true, role: 'status' });
   private readonly touch = new TouchBar(() => this.front?.pane ?? null);
+  /** Panes that come back at once must not ask one on top of the other. */
+  private readonly proofs = new Turns<Pane>(() => (this.root.isConnected ? this.groups.flatMap((group) => group.order()) : []));
   private readonly forAdministrators = ['users', 'audit'] as const;
   private readonly root: HTMLElement;
   private readonly forget: () => void;
@@ -76,6 +79,7 @@ export class Work implements PaneOwner {
     this.start?.destroy();
     for (const group of this.groups) for (const pane of group.panes.values()) pane.dispose();
     this.root.remove();
+    this.proofs.sweep();
   }
 
   private readonly leaving = (): void => void save();
@@ -206,6 +210,7 @@ export class Work implements PaneOwner {
     if (!(await this.mayClose([pane]))) return pane.focus();
     if (!group.remove(pane)) this.drop(group);
     else group.pane.focus();
+    this.proofs.sweep();
     this.draw();
     this.keepLayout();
   }
@@ -217,6 +222,7 @@ export class Work implements PaneOwner {
       if (!yes) return;
       for (const pane of [...group.panes.values()]) group.remove(pane);
       this.drop(group);
+      this.proofs.sweep();
     });
   }
 
@@ -273,12 +279,16 @@ export class Work implements PaneOwner {
     for (const other of this.front?.panes.values() ?? []) if (other !== pane && to.has(other.id)) other.type(bytes);
   }
 
-  overridden(session: string, question: HostKeyQuestion): Promise<boolean> {
-    return overrideHostKey(session, question);
+  async overridden(pane: Pane, session: string, question: HostKeyQuestion): Promise<boolean> {
+    return (await this.proofs.ask(pane, async () => pane.asks(question) && overrideHostKey(session, question))) ?? false;
+  }
+
+  async allowed<T>(pane: Pane, deed: (proof?: PlaceProof) => Promise<T>): Promise<{ done: T } | null> {
+    return this.proofs.ask(pane, async (waited) => (waited ? await allowedBy(deed) : null) ?? this.askForPlace(pane.goal, deed));
   }
 
   /** Where a saved host leads is the box's to say: it may have been changed elsewhere, and by somebody else. */
-  async allowed<T>(goal: Goal, deed: (proof: PlaceProof) => Promise<T>): Promise<{ done: T } | null> {
+  private async askForPlace<T>(goal: Goal, deed: (proof: PlaceProof) => Promise<T>): Promise<{ done: T } | null> {
     const { address = '', port = 22 } = goal.host_id === undefined ? goal : await api.get<Host>(`/api/hosts/${goal.host_id}`);
     return allowPlace({ address, port }, (proof) => deed({ address, port, proof }));
   }
@@ -473,6 +483,16 @@ export class Work implements PaneOwner {
       else window.setTimeout(() => this.root.isConnected && group.panes.has(pane.id) && pane.attach(session), BEHIND_MS);
     }
     return group;
+  }
+}
+
+/** Null: the proof that was given meanwhile was for another place. */
+async function allowedBy<T>(deed: () => Promise<T>): Promise<{ done: T } | null> {
+  try {
+    return { done: await deed() };
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'proof_needed') return null;
+    throw error;
   }
 }
 
