@@ -150,3 +150,12 @@ test('panes that come back at once ask one after the other, in their order', asy
   assert.deepEqual(states, [['at-first', 'ended'], ['at-second', 'live'], ['at-third', 'ended'], ['at-same', 'live']]);
   await close();
 });
+
+test('the audit says it in the language of the person', async () => {
+  const { page, close } = await guest(there.box, { locale: 'de-DE' });
+  await menu(page, 'Protokoll');
+  const rows = dialog(page).locator('table.audit tbody tr');
+  await rows.filter({ hasText: 'Handlung bestätigt' }).getByText(new RegExp(`^was: Passwort [\\w-]+ senden an 127\\.0\\.0\\.1 Port ${there.server.port}$`)).first().waitFor();
+  await rows.filter({ hasText: 'Schlüssel oder Passwort gespeichert' }).getByText('Art: Passwort', { exact: true }).first().waitFor();
+  await close();
+});

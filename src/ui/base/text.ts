@@ -1,5 +1,7 @@
 // All words of the page, in the language of the person. Catalogues lie in text/.
 
+import auditDe from '../text/audit.de';
+import auditEn from '../text/audit.en';
 import baseDe from '../text/base.de';
 import baseEn from '../text/base.en';
 import boxDe from '../text/box.de';
@@ -12,8 +14,8 @@ import workEn from '../text/work.en';
 import { translated } from './translate';
 
 const catalogues: Record<string, Record<string, string>> = {
-  en: { ...baseEn, ...peopleEn, ...startEn, ...workEn },
-  de: { ...baseDe, ...peopleDe, ...startDe, ...workDe },
+  en: { ...auditEn, ...baseEn, ...peopleEn, ...startEn, ...workEn },
+  de: { ...auditDe, ...baseDe, ...peopleDe, ...startDe, ...workDe },
 };
 
 let language = 'en';
@@ -33,4 +35,14 @@ export function t(key: string, params: Record<string, string | number> = {}): st
 /** A sentence of the box, which speaks English, in the language of the person. */
 export function localized(sentence: string): string {
   return language === 'de' ? translated(sentence, boxDe) : sentence;
+}
+
+const tables = new Map<string, Record<string, string>>();
+
+/** A word of the box below `prefix`, `{}` in its key for what the box puts in. One that this page does not know stays as it is. */
+export function worded(prefix: string, word: string): string {
+  const name = `${language} ${prefix}`;
+  const table = tables.get(name) ?? Object.fromEntries(Object.entries(catalogues[language] ?? {}).flatMap(([key, text]) => (key.startsWith(`${prefix}.`) ? [[key.slice(prefix.length + 1), text]] : [])));
+  tables.set(name, table);
+  return translated(word, table);
 }

@@ -2,7 +2,7 @@
 
 import { openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
-import { t } from '../base/text';
+import { localized, t, worded } from '../base/text';
 import { orToast } from '../start/common';
 import { type AuditEvent, box } from './box';
 import { auditCsv } from './csv';
@@ -48,6 +48,11 @@ function eventTable(events: AuditEvent[]): HTMLElement {
 
 function eventRow(one: AuditEvent): HTMLElement {
   const { time, event, user, peer, chain: _, ...more } = one;
-  const rest = Object.entries(more).map(([name, value]) => `${name}: ${String(value)}`).join(', ');
-  return h('tr', { class: /failed|locked|limited/.test(event) ? 'bad' : '' }, h('td', {}, h('time', {}, timeText(time))), h('td', { title: event }, wordText('people.event', event)), h('td', {}, user ?? ''), h('td', {}, peer ?? ''), h('td', {}, rest));
+  const rest = Object.entries(more).map(([name, value]) => `${wordText('audit.field', name)}: ${valueText(name, String(value))}`).join(', ');
+  return h('tr', { class: /failed|locked|limited/.test(event) ? 'bad' : '' }, h('td', {}, h('time', {}, timeText(time))), h('td', { title: event }, wordText('people.event', event)), h('td', {}, valueText('user', user ?? '')), h('td', {}, peer ?? ''), h('td', {}, rest));
+}
+
+/** Names and numbers stay as they are. What an update told is a sentence. */
+function valueText(name: string, value: string): string {
+  return name === 'told' ? localized(value) : worded(`audit.value.${name}`, value);
 }
