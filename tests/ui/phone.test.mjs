@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accessible, boxAndHost, dialog, guest, menu, openHost } from './hands.mjs';
-import { PHONE, network, seen, shot, signIn, type, until, visitor } from './world.mjs';
+import { accessible, boxAndHost, dialog, endAll, guest, manyHosts, menu, openHost } from './hands.mjs';
+import { PHONE, acceptHostKey, network, quickConnect, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 const there = boxAndHost({ FOOTBRIDGE_TERMINALS_PER_USER: '20' });
 const german = { locale: 'de-DE', viewport: PHONE, hasTouch: true, isMobile: true };
@@ -83,5 +83,105 @@ test('every pane and tab is found again, and the way to the hosts', async () => 
   assert.ok((await page.locator('.palette-list').boundingBox()).height > 440, 'and the list the whole screen');
   await shot(page, 'phone-palette');
   await page.keyboard.press('Escape');
+  await close();
+});
+
+/** Smaller on purpose, each for its reason. */
+const SMALLER = {
+  '.xterm textarea': 'unseen; the screen around it is what is tapped',
+};
+
+/** What a finger finds of each thing that can be pressed: as far as the page answers with it, or with its label, around its middle. */
+function small(page, smaller) {
+  return page.evaluate((smaller) => {
+    const SIZE = 44;
+    const within = document.querySelector('[role="menu"]:popover-open') ?? [...document.querySelectorAll('dialog[open]')].pop() ?? document.body;
+    const all = [...within.querySelectorAll('a[href], button, input, select, textarea, summary, [role="button"], [role="option"], [role="menuitem"], [tabindex="0"]')];
+    return all.filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !smaller.some((where) => one.matches(where))).flatMap((one) => {
+      const target = (['checkbox', 'radio'].includes(one.type) && one.labels[0]) || one;
+      target.scrollIntoView({ block: 'center', inline: 'center' });
+      const { left, top, width, height } = target.getBoundingClientRect();
+      const [x, y] = [left + width / 2, top + height / 2];
+      const hit = (dx, dy) => target.contains(document.elementFromPoint(x + dx, y + dy));
+      const reach = (dx, dy) => {
+        let far = 0;
+        while (far < SIZE && hit(dx * (far + 1), dy * (far + 1))) far += 1;
+        return far;
+      };
+      const found = hit(0, 0) ? [reach(-1, 0) + reach(1, 0) + 1, reach(0, -1) + reach(0, 1) + 1] : [0, 0];
+      return Math.min(...found) >= SIZE - 1 ? [] : [`${one.tagName.toLowerCase()}.${one.className} "${(one.getAttribute('aria-label') ?? one.textContent).slice(0, 40)}" ${found.join(' x ')} of ${Math.round(width)} x ${Math.round(height)}`];
+    });
+  }, Object.keys(smaller));
+}
+
+test('whatever can be pressed is large enough for a finger', async () => {
+  const { page, close } = await visitor(there.box, { ...german, locale: 'en-US' });
+  const bad = {};
+  const met = new Set();
+  const measure = async (where) => {
+    const found = await small(page, SMALLER);
+    if (found.length > 0) bad[where] = found;
+    for (const one of Object.keys(SMALLER)) if (await page.locator(one).count()) met.add(one);
+  };
+  await page.locator('input[autocomplete="username"]').waitFor();
+  await measure('sign-in');
+  await signIn(page);
+  await endAll(page);
+  await manyHosts(page);
+  await page.reload();
+  await page.locator('.host-row').nth(9).waitFor();
+  await measure('hosts');
+  await page.locator('.search-input').fill('somebody@10.0.0.1:2222');
+  await page.locator('.quick-row').waitFor();
+  await measure('quick connect');
+  await page.locator('.search-input').fill('');
+  await page.locator('.start-head .button.primary').tap();
+  await dialog(page).locator('.host-form').waitFor();
+  await measure('a new host');
+  await page.keyboard.press('Escape');
+  await page.locator('.host-row [aria-haspopup="menu"]').first().tap();
+  await page.locator('.menu-item').first().waitFor();
+  await measure('the menu of a host');
+  await page.keyboard.press('Escape');
+  for (const [name, there] of [['Keys and passwords', '.key-row'], ['Host keys', '.key-row'], ['Settings', '.settings'], ['Keys', '.help'], ['Your account', '.activity'], ['People', '.list-row'], ['Audit', 'table.audit']]) {
+    await menu(page, name);
+    await dialog(page).locator(there).first().waitFor();
+    await measure(name);
+    await page.keyboard.press('Escape');
+    await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  }
+  await openHost(page, 'bench');
+  await menu(page, 'Split side by side');
+  await until(async () => (await page.locator('.group .pane').count()) === 2, 'two panes');
+  await page.locator('.pane.active[data-state="live"]').waitFor();
+  await menu(page, 'Broadcast typing to all panes');
+  await menu(page, 'Find in the scrollback');
+  await measure('a terminal, with all that lies around it');
+  await page.locator('.work-tools [aria-haspopup="menu"]').tap();
+  await page.locator('.menu-item').first().waitFor();
+  await measure('the menu');
+  await page.keyboard.press('Escape');
+  await menu(page, 'Broadcast typing to all panes');
+  await page.locator('.tab.active .tab-close').tap();
+  await dialog(page).waitFor();
+  await measure('closing');
+  await page.keyboard.press('Escape');
+  await page.locator('.work-tools button:not([aria-haspopup]):visible').last().tap();
+  await page.locator('.palette-row').first().waitFor();
+  await measure('the palette');
+  await page.keyboard.press('Escape');
+  const stranger = await sshd();
+  await page.locator('.tab.home .tab-face').tap();
+  await quickConnect(page, stranger.port);
+  await page.locator('.pane.active .question').waitFor();
+  await measure('the question about a host key');
+  await acceptHostKey(page);
+  await page.locator('.question input[type="password"]').waitFor();
+  await measure('the question for a password');
+  await page.getByRole('button', { name: 'Cancel' }).tap();
+  await page.locator('.pane-bar[data-kind="danger"]').waitFor();
+  await measure('after the end');
+  assert.deepEqual(bad, {});
+  assert.deepEqual([...met], Object.keys(SMALLER), 'an exception that nothing needs');
   await close();
 });
