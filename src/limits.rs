@@ -149,6 +149,7 @@ pub enum Counted {
     Connect,
     Target,
     Device,
+    Unproven,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +182,7 @@ pub struct Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The one table of limits, in the order of [`Counted`]. `SignIn` and `Connect` are changeable.
-pub const LIMITED: [Limit; 9] = [
+pub const LIMITED: [Limit; 10] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
     // B7: whatever the address. A guess at a code has three chances in a million.
@@ -200,6 +201,9 @@ pub const LIMITED: [Limit; 9] = [
     Limit { what: Counted::Target, of: Of::Failures, per: Per::Target, most: 10, window: Duration::from_secs(300) },
     // Wrong passwords from a device that proved itself: as many, in the time that a lock lasts, as lock an account for everybody else.
     Limit { what: Counted::Device, of: Of::Failures, per: Per::Device, most: 5, window: Duration::from_secs(900) },
+    // E6: a stored password is wanted at a new place, and the proof comes with the second try: one terminal, not two. Nothing begins before,
+    // but it is looked for, so that it has an end: one a second, and what is more counts as a terminal.
+    Limit { what: Counted::Unproven, of: Of::Failures, per: Per::User, most: 60, window: MINUTE },
 ];
 
 impl Counted {

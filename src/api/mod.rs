@@ -332,7 +332,7 @@ pub const ROUTES: &[Route] = &[
     counted(PROOF, small(route(Delete, "/api/hostkeys/{id}", User, hostkeys::delete))),
     route(Get, "/api/sessions", User, sessions::list),
     counted(
-        &[Counted::Connect, Counted::Target, Counted::Code, Counted::SignIn],
+        &[Counted::Connect, Counted::Unproven, Counted::Target, Counted::Code, Counted::SignIn],
         route(Post, "/api/sessions", User, sessions::start),
     ),
     route(Get, "/api/sessions/{id}", User, sessions::get),

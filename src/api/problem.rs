@@ -55,10 +55,12 @@ impl Problem {
     }
 
     /// B8: the deed wants a proof that is given for it alone.
+    pub const PROOF_NEEDED: &'static str = "proof_needed";
+
     pub fn proof_needed() -> Problem {
         Problem::new(
             403,
-            "proof_needed",
+            Problem::PROOF_NEEDED,
             "This needs a fresh proof that it is you.",
             "Give a new one-time code; or your password, if you have no second factor.",
         )

@@ -3,9 +3,9 @@
 use super::{Answer, Context, Problem, Request, check, credentials, users};
 use crate::audit;
 use crate::auth::logins::Login;
-use crate::auth::{DeviceProof, Refusal};
+use crate::auth::{DeviceProof, Key, Refusal};
 use crate::bridge::{Begin, Crowded, Refused, Session, Start, Viewer};
-use crate::limits;
+use crate::limits::{self, Counted};
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::ssh::{self, Destination};
@@ -55,7 +55,8 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let device = fields.device.as_ref();
     context.auth.check_start(login, device, request.host, request.now.since_boot).map_err(device_needed)?;
     let plan = plan(context, login, fields)?;
-    let signing = unlock(context, request, &plan, proof.as_ref())?;
+    let signing =
+        unlock(context, request, &plan, proof.as_ref()).inspect_err(|why| spare(context, login, request, why))?;
     ask_audit(context, request, &plan.destination)?;
     let (owner, peer, host_id) = (login.user, request.peer, plan.host_id);
     let start = Start { owner, peer, host_id, destination: plan.destination, login: signing, size };
@@ -73,6 +74,14 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))
+}
+
+/// The refusal that asks for a proof is no terminal: whoever gives the proof tries again, and would be counted twice. A wrong proof counts.
+fn spare(context: &Context, login: &Login, request: &Request<'_>, why: &Problem) {
+    let (table, user) = (context.auth.table(), Key::User(login.user));
+    if why.code == Problem::PROOF_NEEDED && table.admit(Counted::Unproven, user, request.now.since_boot).is_ok() {
+        table.give_back(Counted::Connect, user);
+    }
 }
 
 /// Where the owner wants it so, a terminal that cannot be noted does not begin. Those that run go on.

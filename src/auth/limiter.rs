@@ -62,6 +62,11 @@ impl Table {
         self.row(counting.what).forgive(counting.admitted);
     }
 
+    /// A try of the route's own (see `Auth::count`) turned out to be none: the user's newest is as good as any.
+    pub fn give_back(&self, what: Counted, key: Key) {
+        self.row(what).give_back(key);
+    }
+
     /// How long to wait, without taking a place.
     pub fn wait(&self, what: Counted, key: Key, now: Instant) -> Option<Duration> {
         self.row(what).wait(key, now)
@@ -152,6 +157,16 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
         }
     }
 
+    pub fn give_back(&self, key: K) {
+        let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&key) {
+            own.tries.pop();
+            if own.last().is_none() {
+                all.remove(&key);
+            }
+        }
+    }
+
     /// The first time in a window.
     pub fn is_news(&self, key: K, now: Instant) -> bool {
         let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,6 +228,19 @@ mod tests {
             let released = table.admit(limit.what, user, now + limit.window);
             table.forgive(released.unwrap_or_else(|wait| panic!("{:?} waits {wait:?}", limit.what)));
         }
+    }
+
+    #[test]
+    fn what_is_given_back_does_not_count_and_leaves_what_does() {
+        let (limiter, now) = (Limiter::new(2, MINUTE, 10), Instant::now());
+        limiter.give_back(peer("10.0.0.1"));
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        for n in 1..50 {
+            limiter.admit(peer("10.0.0.1"), now + Duration::from_secs(n)).unwrap();
+            limiter.give_back(peer("10.0.0.1"));
+        }
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        assert_eq!(limiter.admit(peer("10.0.0.1"), now).unwrap_err(), MINUTE);
     }
 
     #[test]

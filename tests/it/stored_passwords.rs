@@ -5,6 +5,7 @@ use crate::second_factor::enrol;
 use crate::world::browser::{Browser, Reply, Target};
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with};
+use footbridge::limits::Counted;
 use serde_json::{Value, json};
 
 /// A browser with the same cookie and token, whose user knows no password and has no phone.
@@ -170,4 +171,31 @@ fn a_second_factor_proves_it_and_the_password_does_not() {
     start(&mut ada, &target("192.0.2.7"), Some(&code)).expect(201);
     assert_eq!(start(&mut ada, &target("192.0.2.8"), Some(&code)).refusal(401), "wrong_code", "a code works once");
     start(&mut ada, &target("192.0.2.7"), None).expect(201);
+}
+
+/// Whoever proves it comes twice, and opens one terminal.
+#[test]
+fn a_new_place_costs_one_terminal_and_a_wrong_proof_another() {
+    let host = SshServer::openssh();
+    let (_box, mut ada) = claimed_with(&[TOFU, ("FOOTBRIDGE_CONNECTS_PER_MINUTE", "2")]);
+    let password = ada.add_password(PASSWORD);
+    let place = host.target(Some(&password));
+    assert_eq!(start(&mut ada, &place, None).refusal(403), "proof_needed");
+    assert_eq!(start(&mut ada, &place, Some("not the password at all")).refusal(401), "wrong_code");
+    assert_eq!(start(&mut ada, &place, None).refusal(403), "proof_needed");
+    start(&mut ada, &place, Some(ADA.1)).expect(201);
+    assert_eq!(start(&mut ada, &place, None).refusal(429), "too_many");
+}
+
+/// Nor is it a way to ask without end: what is more than a person can want counts as if it were a terminal.
+#[test]
+fn to_ask_without_a_proof_has_an_end() {
+    let (_box, mut ada) = claimed_with(&[("FOOTBRIDGE_CONNECTS_PER_MINUTE", "2")]);
+    let password = ada.add_password(PASSWORD);
+    for port in 1..=Counted::Unproven.limit().most as u16 + 2 {
+        let place = Target { address: "127.0.0.1", port, user: "root", credential: Some(&password) };
+        assert_eq!(start(&mut ada, &place, None).refusal(403), "proof_needed", "{port}");
+    }
+    let place = Target { address: "127.0.0.1", port: 1, user: "root", credential: Some(&password) };
+    assert_eq!(start(&mut ada, &place, None).refusal(429), "too_many");
 }
