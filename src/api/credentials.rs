@@ -70,7 +70,7 @@ fn show(credential: &Credential, hosts: &[Host]) -> Value {
     json!({
         "id": credential.id, "label": credential.label, "kind": credential.kind, "algorithm": credential.algorithm,
         "public_key": credential.public_key, "fingerprint": credential.fingerprint, "created": credential.created, "used_by": used_by,
-        "sent_to": credential.sent_to,
+        "sent_to": credential.sent_to, "last_used": credential.last_used,
     })
 }
 
@@ -109,6 +109,7 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         created: request.now.calendar,
         secret: sealed,
         sent_to: typed_for.into_iter().collect(),
+        last_used: None,
     };
     // Sealed under the key of this sign-in: if a forgotten password was replaced meanwhile, that is nobody's any more.
     let has = |user: &User| login.stands_on(user);

@@ -58,19 +58,14 @@ pub fn start(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
     let signing =
         unlock(context, request, &plan, proof.as_ref()).inspect_err(|why| spare(context, login, request, why))?;
     ask_audit(context, request, &plan.destination)?;
-    let (owner, peer, host_id) = (login.user, request.peer, plan.host_id);
-    let start = Start { owner, peer, host_id, destination: plan.destination, login: signing, size };
+    let Plan { host_id, destination, credential_id } = plan;
+    let (owner, peer) = (login.user, request.peer);
+    let start = Start { owner, peer, host_id, credential_id, destination, login: signing, size };
     let session = context.registry.start(start, request.now).map_err(refuse)?;
     if !login.is_alive(request.now.since_boot) {
         // Their sign-in, and maybe all their terminals, were ended while this one was on its way (A9).
         context.registry.end(&session);
         return Err(Problem::not_signed_in());
-    }
-    if let Some(host) = plan.host_id {
-        // A full disk is no reason to keep a user from a terminal that runs already.
-        if let Err(error) = context.store.touch_host(login.user, host, request.now.calendar) {
-            log::error!("the last use of a host cannot be noted: {error}");
-        }
     }
     let ticket = ticket_for(context, login, &session, request)?;
     Answer::json(201, &json!({"session": session.summary(), "ticket": ticket}))

@@ -53,6 +53,8 @@ pub struct Start {
     /// From where it was asked for.
     pub peer: IpAddr,
     pub host_id: Option<Id>,
+    /// What `login` is of.
+    pub credential_id: Option<Id>,
     pub destination: ssh::Destination,
     pub login: ssh::Login,
     pub size: (u16, u16),
@@ -99,6 +101,8 @@ impl Registry {
         let trust = Trust {
             store: self.store.clone(),
             user: start.owner,
+            host: start.host_id,
+            credential: start.credential_id,
             policy: self.settings.host_key_policy,
             targets: self.settings.targets.clone(),
             counts: self.counts.clone(),

@@ -31,8 +31,12 @@ fn live(session: &Arc<Session>, login: ssh::Login, trust: Trust, bell: &BellRece
     let begun = clock::Instant::now();
     let who = trust.user_name();
     note(facts, "session.start", &who, &[]);
-    let (mut steward, mut plumbing) = (Asking { session, trust: &trust }, Flow { session });
+    let (mut steward, mut plumbing) = (Asking { session, trust: &trust, signed_in: false }, Flow { session });
     let ended = contained(|| ssh::terminal(&facts.destination, login, pty, &mut steward, &mut plumbing, bell));
+    if !steward.signed_in {
+        // A host that could not be reached today is one that somebody looks for again.
+        trust.note_use(false);
+    }
     if ended.reason == "authentication" {
         trust.count_failure(&facts.destination, clock::Instant::now());
     }
@@ -98,6 +102,7 @@ fn crashed() -> Ended {
 struct Asking<'a> {
     session: &'a Session,
     trust: &'a Trust,
+    signed_in: bool,
 }
 
 impl ssh::Steward for Asking<'_> {
@@ -148,6 +153,11 @@ impl ssh::Steward for Asking<'_> {
 
     fn cancelled(&self) -> bool {
         self.session.told_to_end()
+    }
+
+    fn signed_in(&mut self, with_stored: bool) {
+        self.signed_in = true;
+        self.trust.note_use(with_stored);
     }
 }
 

@@ -69,6 +69,9 @@ pub fn is_change(pin: &KnownHostKey, known: &[KnownHostKey]) -> bool {
 pub struct Trust {
     pub store: Arc<Store>,
     pub user: Id,
+    /// Whose last use is noted.
+    pub host: Option<Id>,
+    pub credential: Option<Id>,
     pub policy: HostKeyPolicy,
     pub targets: Arc<Targets>,
     /// Where a failed sign-in at the host is counted (E8).
@@ -79,6 +82,14 @@ impl Trust {
     /// A sign-in at the host has failed.
     pub fn count_failure(&self, to: &Destination, now: Instant) {
         let _ = self.counts.admit(Counted::Target, Key::target(self.user, &to.host, to.port), now);
+    }
+
+    /// A terminal was opened, or failed to. A full disk is no reason to keep a user from it.
+    pub fn note_use(&self, with_stored: bool) {
+        let credential = self.credential.filter(|_| with_stored);
+        if let Err(error) = self.store.touch(self.user, self.host, credential, clock::today()) {
+            log::error!("the last use of a host cannot be noted: {error}");
+        }
     }
 
     pub fn known(&self, address: &str, port: u16) -> Result<Vec<KnownHostKey>, StoreError> {

@@ -36,16 +36,18 @@ pub(super) async fn sign_in(
     inbox: &Inbox,
     login: Login,
 ) -> Result<(), Stop> {
-    let mut desk = Desk { call, handle, inbox, stored: None };
+    let mut desk = Desk { call, handle, inbox, stored: None, taken: false };
     let more = match login {
         Login::Ask => desk.with_nothing().await?,
         Login::Password(password) => desk.with_password(password).await?,
         Login::Key(key) => desk.with_key(&key).await?,
     };
-    match more {
-        None => Ok(()),
-        Some(methods) => desk.by_asking(methods).await,
+    if let Some(methods) = more {
+        desk.by_asking(methods).await?;
     }
+    let taken = desk.taken;
+    call.steward.signed_in(taken);
+    Ok(())
 }
 
 /// One sign-in under way.
@@ -55,6 +57,8 @@ struct Desk<'a, 'c> {
     inbox: &'a Inbox,
     /// A stored password that has not been shown to the host yet.
     stored: Option<Secret>,
+    /// The host has taken what is stored: that it was shown is no use of it.
+    taken: bool,
 }
 
 /// None: signed in. Else the methods with which to go on, by asking.
@@ -72,8 +76,8 @@ impl Desk<'_, '_> {
 
     async fn with_password(&mut self, password: Secret) -> Result<Next, Stop> {
         match self.password(&password).await? {
-            Reply::Accepted => Ok(None),
-            Reply::Partly(methods) => Ok(Some(methods)),
+            Reply::Accepted => Ok(self.takes(None)),
+            Reply::Partly(methods) => Ok(self.takes(Some(methods))),
             Reply::Refused(methods) if methods.contains(&MethodKind::Password) => Err(stored_password_refused()),
             // The host takes passwords as the answer to a question only.
             Reply::Refused(methods) if methods.contains(&MethodKind::KeyboardInteractive) => {
@@ -90,14 +94,19 @@ impl Desk<'_, '_> {
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
         let user = self.call.to.user.clone();
         match self.step(async |handle| handle.authenticate_publickey(user, key).await).await? {
-            Reply::Accepted => Ok(None),
-            Reply::Partly(methods) => Ok(Some(methods)),
+            Reply::Accepted => Ok(self.takes(None)),
+            Reply::Partly(methods) => Ok(self.takes(Some(methods))),
             Reply::Refused(_) => Err(failures::not_accepted(
                 "this key",
                 "Add the key's public line to ~/.ssh/authorized_keys on the host, and check the user name.",
             )
             .into()),
         }
+    }
+
+    fn takes(&mut self, next: Next) -> Next {
+        self.taken = true;
+        next
     }
 
     /// SHA-2 always: SHA-512 where the host does not say, as every server of the last ten years takes it.
@@ -120,7 +129,11 @@ impl Desk<'_, '_> {
         let mut attempt = 1;
         while attempt <= limits::PASSWORD_ATTEMPTS {
             let reply = if methods.contains(&MethodKind::KeyboardInteractive) {
-                self.keyboard_interactive(attempt).await?
+                let has = self.stored.is_some();
+                let reply = self.keyboard_interactive(attempt).await?;
+                let shown = has && self.stored.is_none();
+                self.taken |= shown && !matches!(reply, Reply::Refused(_));
+                reply
             } else if methods.contains(&MethodKind::Password) {
                 let password = self.ask_password(attempt)?;
                 self.password(&password).await?

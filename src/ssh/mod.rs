@@ -125,6 +125,8 @@ pub trait Steward {
     fn prompts(&mut self, prompts: &Prompts) -> Option<Vec<Secret>>;
     /// Told to end while still connecting.
     fn cancelled(&self) -> bool;
+    /// The host lets the user in; `with_stored`: it has taken the stored key or password, alone or beside an answer.
+    fn signed_in(&mut self, _with_stored: bool) {}
     /// Algorithms (`ssh-ed25519`, `ssh-rsa`, …) of the keys trusted for this host. They are asked for first, so that a host with
     /// several keys shows one that can be compared (G5).
     fn known_algorithms(&self) -> Vec<String> {

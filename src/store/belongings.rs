@@ -13,6 +13,11 @@ const PREFERENCES: &str = "preferences";
 /// `last_used` is for people: to the minute is enough, and the card is spared.
 const TOUCH_SECONDS: Seconds = 60;
 
+/// A clock that was set back is no reason to stop noting.
+fn is_due(last: Option<Seconds>, now: Seconds) -> bool {
+    last.is_none_or(|last| !(last..last + TOUCH_SECONDS).contains(&now))
+}
+
 impl Store {
     pub fn hosts(&self, user: Id) -> Result<Vec<Host>, StoreError> {
         self.records.all(&key(HOST, &[user]))
@@ -56,18 +61,24 @@ impl Store {
         Ok(self.records.remove::<Host>(&mut plan, key(HOST, &[user, id]))? && self.records.commit(&plan)?)
     }
 
-    /// Notes that a terminal was opened. Written at most once a minute.
-    pub fn touch_host(&self, user: Id, id: Id, now: Seconds) -> Result<(), StoreError> {
+    /// Notes that a terminal was opened at a host, with a credential that was taken there. One write for both, and at most one a minute
+    /// for each. What is gone meanwhile stays gone.
+    pub fn touch(&self, user: Id, host: Option<Id>, credential: Option<Id>, now: Seconds) -> Result<(), StoreError> {
         let _turn = self.my_turn();
         let mut plan = Plan::default();
-        let Some(mut host) = self.records.watch::<Host>(&mut plan, &key(HOST, &[user, id]))? else { return Ok(()) };
-        // A clock that was set back is no reason to stop noting.
-        if host.last_used.is_some_and(|last| (last..last + TOUCH_SECONDS).contains(&now)) {
-            return Ok(());
+        if let Some(place) = host.map(|id| key(HOST, &[user, id]))
+            && let Some(host) = self.records.watch::<Host>(&mut plan, &place)?
+            && is_due(host.last_used, now)
+        {
+            self.records.put(&mut plan, place, &Host { last_used: Some(now), ..host })?;
         }
-        host.last_used = Some(now);
-        self.records.put(&mut plan, key(HOST, &[user, id]), &host)?;
-        self.records.commit(&plan).map(drop)
+        if let Some(place) = credential.map(|id| key(CREDENTIAL, &[user, id]))
+            && let Some(credential) = self.records.watch::<Credential>(&mut plan, &place)?
+            && is_due(credential.last_used, now)
+        {
+            self.records.put(&mut plan, place, &Credential { last_used: Some(now), ..credential })?;
+        }
+        if plan.changes.is_empty() { Ok(()) } else { self.records.commit(&plan).map(drop) }
     }
 
     pub fn credentials(&self, user: Id) -> Result<Vec<Credential>, StoreError> {

@@ -179,6 +179,9 @@ pub struct Credential {
     /// Where a password may be sent, oldest first. A key only signs, and is shown anywhere.
     #[serde(default)]
     pub sent_to: Vec<Place>,
+    /// When a host last took it.
+    #[serde(default)]
+    pub last_used: Option<Seconds>,
 }
 
 /// An address and port, as a person wrote it: another spelling of the same host is another place.

@@ -1,4 +1,4 @@
-use super::engine::Change;
+use super::engine::{Change, Condition, Engine};
 use super::table::{Plan, key};
 use super::*;
 use crate::random::{self, Id};
@@ -79,6 +79,7 @@ fn credential(owner: Id) -> Credential {
         created: 1,
         secret,
         sent_to: Vec::new(),
+        last_used: None,
     }
 }
 
@@ -200,10 +201,57 @@ fn last_use_is_noted_to_the_minute() {
     let (me, host) = (somebody(&store), host("h"));
     store.put_host(me, &host, 10).unwrap();
     let last = |now| {
-        store.touch_host(me, host.id, now).unwrap();
+        store.touch(me, Some(host.id), None, now).unwrap();
         store.host(me, host.id).unwrap().unwrap().last_used.unwrap()
     };
     assert_eq!([last(1000), last(1059), last(1060), last(5)], [1000, 1000, 1060, 5]);
+}
+
+/// Counts what is written.
+struct Counting(Redb, std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl Engine for Counting {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn range(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.0.range(prefix)
+    }
+
+    fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.commit(conditions, changes)
+    }
+}
+
+#[test]
+fn the_last_use_of_a_host_and_its_credential_is_one_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let engine = Counting(Redb::open(&dir.path().join(FILE)).unwrap(), written.clone());
+    let store = Store { records: Records::new(Box::new(engine), random::key()), turn: Mutex::new(()) };
+    let (me, host) = (somebody(&store), host("h"));
+    let (used, other) = (credential(me), credential(me));
+    store.put_host(me, &host, 9).unwrap();
+    store.put_credential(me, &used, 9, |_| true).unwrap();
+    store.put_credential(me, &other, 9, |_| true).unwrap();
+    let touch = |credential: Option<Id>, now| {
+        let before = written.load(std::sync::atomic::Ordering::SeqCst);
+        store.touch(me, Some(host.id), credential, now).unwrap();
+        written.load(std::sync::atomic::Ordering::SeqCst) - before
+    };
+    let last = || {
+        let of = |id| store.credential(me, id).unwrap().unwrap().last_used;
+        (store.host(me, host.id).unwrap().unwrap().last_used, of(used.id), of(other.id))
+    };
+    assert_eq!((touch(None, 1000), last()), (1, (Some(1000), None, None)));
+    assert_eq!((touch(Some(used.id), 1030), last()), (1, (Some(1000), Some(1030), None)), "the host's is fresh enough");
+    assert_eq!((touch(Some(used.id), 1050), last()), (0, (Some(1000), Some(1030), None)), "and then both are");
+    assert_eq!((touch(Some(used.id), 1090), last()), (1, (Some(1090), Some(1090), None)), "one write for both");
+    store.delete_credential(me, used.id).unwrap();
+    assert_eq!(touch(Some(used.id), 1095), 0, "what is gone stays gone");
+    assert!(store.credential(me, used.id).unwrap().is_none());
 }
 
 #[test]
@@ -389,7 +437,7 @@ fn a_change_does_not_bring_back_what_was_deleted() {
     store.put_credential(ada.id, &login, 9, |_| true).unwrap();
     let asked = Host { credential_id: Some(login.id), ..host("a") };
     store.put_host(ada.id, &asked, 9).unwrap();
-    store.touch_host(ada.id, asked.id, 77).unwrap();
+    store.touch(ada.id, Some(asked.id), None, 77).unwrap();
     let changed = Host { label: "b".into(), created: 99, ..asked.clone() };
     let there = store.replace_host(ada.id, changed.clone()).unwrap().unwrap();
     assert_eq!(there, Host { created: 1, last_used: Some(77), ..changed.clone() });

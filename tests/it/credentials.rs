@@ -1,7 +1,9 @@
 //! A secret goes in and never comes out: keys and passwords are kept, named, counted and deleted, and no answer holds one.
 
-use crate::world::claimed;
-use crate::world::ssh_server::{key_text, secret_pieces};
+use crate::world::browser::Browser;
+use crate::world::patience::until;
+use crate::world::ssh_server::{PASSWORD, SshServer, key_text, secret_pieces};
+use crate::world::{ADA, claimed};
 use serde_json::{Value, json};
 
 const CANARY: &str = "Zq7-canary-password-of-a-router";
@@ -152,7 +154,8 @@ fn no_answer_ever_holds_a_secret() {
     let renamed = browser.put(&format!("/api/credentials/{password}"), json!({"label": "new"})).expect(200);
     assert!(!renamed.to_string().contains(CANARY));
     let fields: Vec<_> = renamed.as_object().unwrap().keys().map(String::as_str).collect();
-    let known = ["algorithm", "created", "fingerprint", "id", "kind", "label", "public_key", "sent_to", "used_by"];
+    let known =
+        ["algorithm", "created", "fingerprint", "id", "kind", "label", "last_used", "public_key", "sent_to", "used_by"];
     assert_eq!(fields, known, "a new field of a credential is shown; is it no secret?");
     assert!(renamed["public_key"].is_null() && renamed["fingerprint"].is_null() && renamed["algorithm"].is_null());
 }
@@ -195,4 +198,87 @@ fn two_hundred_credentials_are_the_most() {
     }
     let body = json!({"label": "one more", "kind": "password", "password": CANARY});
     assert_eq!(browser.post("/api/credentials", body).refusal(429), "too_many");
+}
+
+fn last_used(browser: &mut Browser, id: &str) -> Value {
+    let all = browser.get("/api/credentials").expect(200);
+    let one = all["credentials"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap().clone();
+    one["last_used"].clone()
+}
+
+/// F9. A use is a sign-in that a host let in by it: what was only shown to one, or only unlocked, was not used.
+#[test]
+fn the_last_use_is_when_a_host_took_it() {
+    let host = SshServer::openssh();
+    let (mut box_, mut ada) = claimed();
+    let [good, wrong, other] = [PASSWORD, "incorrect horse battery", PASSWORD].map(|text| ada.add_password(text));
+    let key = ada.add_key(&host.authorized_key(&["-t", "ed25519", "-N", ""]), None);
+    let foreign = ada.add_key(&key_text(&["-t", "ed25519", "-N", ""]), None);
+    for id in [&good, &wrong, &other, &key, &foreign] {
+        assert_eq!(last_used(&mut ada, id), json!(null));
+    }
+    // Unlocked for a terminal that comes no further than the question for the host's key.
+    let mut asked = ada.open(&host.target(Some(&good)));
+    asked.until_question("host_key");
+    asked.say(json!({"type": "end"}));
+    asked.until_ended_unasked();
+    assert_eq!(last_used(&mut ada, &good), json!(null), "nobody was shown it");
+
+    let begun = ada.get("/api/state").expect(200)["time"].as_i64().unwrap();
+    let mut first = ada.open(&host.target(Some(&good)));
+    first.accept_host_key(true);
+    first.until_prompt();
+    ada.open(&host.target(Some(&key))).until_prompt();
+    ada.open(&host.target(Some(&foreign))).until_ended();
+    let asking = SshServer::openssh_with(&["ed25519"], "PasswordAuthentication no");
+    ada.post("/api/hostkeys", json!({"known_hosts": asking.known_hosts_line("ed25519")})).expect(201);
+    let mut refused = ada.open(&asking.target(Some(&wrong)));
+    // It was shown; what the host takes is what a person types after it.
+    let question = refused.until_question("prompts");
+    refused.answer(&question, json!({"responses": [PASSWORD]}));
+    refused.until_prompt();
+    for used in [&good, &key] {
+        assert!(last_used(&mut ada, used).as_i64().unwrap() >= begun, "{used}");
+    }
+    for unused in [&wrong, &other, &foreign] {
+        assert_eq!(last_used(&mut ada, unused), json!(null), "{unused}");
+    }
+    let before = last_used(&mut ada, &good);
+    box_.kill();
+    box_.start_again();
+    let mut ada = box_.browser();
+    ada.sign_in(ADA);
+    assert_eq!(last_used(&mut ada, &good), before, "it is on the disk");
+    // The host's own last use and that of what it took are noted together.
+    let saved = ada.add_host(&host.target(Some(&other)));
+    let proof = json!({"host_id": saved, "address": "127.0.0.1", "port": host.port, "proof": ADA.1});
+    let started = ada.post("/api/sessions", proof).expect(201);
+    let id = started["session"]["id"].as_str().unwrap().to_owned();
+    until("a terminal", || (ada.get(&format!("/api/sessions/{id}")).expect(200)["state"] == "live").then_some(()));
+    let hosts = ada.get("/api/hosts").expect(200);
+    assert_eq!(hosts["hosts"][0]["last_used"], last_used(&mut ada, &other));
+    assert!(hosts["hosts"][0]["last_used"].is_number());
+}
+
+/// PAM asks instead of taking a password: the stored one answers, and that is a use of it.
+#[test]
+fn a_password_that_answered_a_question_was_used() {
+    for (lines, key_first) in [("PasswordAuthentication no", false), ("AuthenticationMethods publickey,password", true)]
+    {
+        let host = SshServer::openssh_with(&["ed25519"], lines);
+        let (_box, mut ada) = claimed();
+        ada.post("/api/hostkeys", json!({"known_hosts": host.known_hosts_line("ed25519")})).expect(201);
+        let stored = match key_first {
+            true => ada.add_key(&host.authorized_key(&["-t", "ed25519", "-N", ""]), None),
+            false => ada.add_password(PASSWORD),
+        };
+        let mut terminal = ada.open(&host.target(Some(&stored)));
+        if key_first {
+            let question = terminal.until_question("prompts");
+            assert_eq!(last_used(&mut ada, &stored), json!(null), "it is not in yet");
+            terminal.answer(&question, json!({"responses": [PASSWORD]}));
+        }
+        terminal.until_prompt();
+        assert!(last_used(&mut ada, &stored).is_number(), "{lines}");
+    }
 }

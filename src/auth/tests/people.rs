@@ -255,6 +255,7 @@ pub fn keep_a_credential(auth: &Auth, login: &Login) -> Result<Id, StoreError> {
         created: 1,
         secret,
         sent_to: Vec::new(),
+        last_used: None,
     };
     auth.store.put_credential(login.user, &credential, 9, |user| login.stands_on(user))?;
     Ok(id)
