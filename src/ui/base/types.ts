@@ -53,6 +53,8 @@ export interface Credential {
   used_by: number;
   /** Where a password may be sent without another question. */
   sent_to: Place[];
+  /** When a host last took it. */
+  last_used: number | null;
 }
 
 export interface Place {

@@ -7,7 +7,7 @@ import { clear, h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
 import type { Credential, Host, Place } from '../base/types';
-import { copyBox, copyText, countText, failingCard, iconButton, openMenu, orToast, skeleton, textDrop } from './common';
+import { agoText, copyBox, copyText, countText, failingCard, iconButton, openMenu, orToast, skeleton, textDrop } from './common';
 import type { MenuItem } from './common';
 import { passwordField } from './entry';
 import { hostTitle } from './hostlist';
@@ -68,7 +68,7 @@ function keyRow(one: Credential, hosts: Host[], refresh: () => void): HTMLElemen
       'div',
       { class: 'row-text' },
       h('div', { class: 'row-title' }, one.label || t('start.keys.unnamed')),
-      h('div', { class: 'row-sub' }, h('span', {}, detail), h('span', {}, usedText(one.used_by))),
+      h('div', { class: 'row-sub' }, h('span', {}, detail), h('span', {}, usedText(one.used_by)), h('span', {}, lastUsedText(one))),
       one.fingerprint ? h('code', { class: 'fingerprint' }, one.fingerprint) : null,
       one.sent_to.length > 0 ? h('div', { class: 'row-sub' }, h('span', {}, placesText(one))) : null,
     ),
@@ -78,6 +78,10 @@ function keyRow(one: Credential, hosts: Host[], refresh: () => void): HTMLElemen
 
 function usedText(count: number): string {
   return count === 0 ? t('start.keys.used.none') : countText('start.keys.used', count);
+}
+
+function lastUsedText(one: Credential): string {
+  return one.last_used === null ? t('start.keys.last.never') : t('start.keys.last', { ago: agoText(one.last_used) });
 }
 
 /** The newest first, and not all of a hundred. */

@@ -204,6 +204,8 @@ const start: Record<keyof typeof en, string> = {
   'start.keys.used.none': 'von keinem Host benutzt',
   'start.keys.used.one': 'von {count} Host benutzt',
   'start.keys.used.many': 'von {count} Hosts benutzt',
+  'start.keys.last': 'zuletzt benutzt {ago}',
+  'start.keys.last.never': 'nie benutzt',
   'start.keys.copy': 'Öffentlichen Schlüssel kopieren',
   'start.keys.install': 'Auf einem Host einrichten …',
   'start.keys.label': 'Name',

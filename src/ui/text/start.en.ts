@@ -202,6 +202,8 @@ const start = {
   'start.keys.used.none': 'not used by a host',
   'start.keys.used.one': 'used by {count} host',
   'start.keys.used.many': 'used by {count} hosts',
+  'start.keys.last': 'last used {ago}',
+  'start.keys.last.never': 'never used',
   'start.keys.copy': 'Copy public key',
   'start.keys.install': 'Install on a host …',
   'start.keys.label': 'Name',
