@@ -259,6 +259,8 @@ pub const QUESTION: Duration = Duration::from_secs(120);
 pub const VIEWERS_PER_SESSION: usize = 8;
 /// Stack of a session's thread: the SSH library's key exchange is the deepest caller (debug builds need most of it).
 pub const SESSION_STACK_BYTES: usize = 1024 * 1024;
+/// Of a thread's stack, what is wiped after a private key was read or used: deeper than that goes in a debug build.
+pub const WIPED_STACK_BYTES: usize = 64 * 1024;
 
 // ---- term ----
 

@@ -1,5 +1,6 @@
 //! Bytes that do not print, do not serialize, compare in constant time and are wiped when dropped.
 
+use crate::limits;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -83,6 +84,21 @@ impl fmt::Debug for Key32 {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Key32(..)")
     }
+}
+
+/// Runs `work` and wipes the stack that it has used. Libraries wipe a key where it ends, but not the places that it was moved through; and
+/// a terminal's thread keeps its stack for as long as the terminal runs. What `work` answers must have its secrets on the heap.
+#[inline(never)]
+pub fn on_a_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
+    let done = work();
+    wipe_stack();
+    done
+}
+
+/// What lies below the caller, as deep as reading a key goes.
+#[inline(never)]
+pub fn wipe_stack() {
+    std::hint::black_box(&mut [0u8; limits::WIPED_STACK_BYTES]);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::audit;
 use crate::auth::logins::Login;
 use crate::limits;
 use crate::random::Id;
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use crate::ssh::Destination;
 use crate::ssh::keys::{self, Imported, KeyError};
 use crate::store::{Credential, CredentialKind, Host, Place, User};
@@ -92,8 +92,12 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     let typed_for = typed_for(fields.kind, fields.address, fields.port)?;
     let (key, secret) = match (fields.kind, fields.password, fields.private_key) {
         (Kind::Password, Some(password), None) if fields.passphrase.is_none() => (None, check_password(password)?),
-        (Kind::Key, None, Some(text)) => split(keys::import(&text, fields.passphrase.as_ref(), &comment)?),
-        (Kind::Generate, None, None) if fields.passphrase.is_none() => split(keys::generate(&comment)),
+        (Kind::Key, None, Some(text)) => {
+            split(secret::on_a_wiped_stack(|| keys::import(&text, fields.passphrase.as_ref(), &comment))?)
+        }
+        (Kind::Generate, None, None) if fields.passphrase.is_none() => {
+            split(secret::on_a_wiped_stack(|| keys::generate(&comment)))
+        }
         _ => return Err(other_kind()),
     };
     let kind = if key.is_some() { CredentialKind::Key } else { CredentialKind::Password };

@@ -6,7 +6,7 @@ use super::guard::Guard;
 use super::inbox::Inbox;
 use super::{Failure, Login, Prompt, Prompts};
 use crate::limits;
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
@@ -45,6 +45,7 @@ pub(super) async fn sign_in(
     if let Some(methods) = more {
         desk.by_asking(methods).await?;
     }
+    secret::wipe_stack();
     let taken = desk.taken;
     call.steward.signed_in(taken);
     Ok(())
@@ -89,9 +90,9 @@ impl Desk<'_, '_> {
     }
 
     async fn with_key(&mut self, text: &Secret) -> Result<Next, Stop> {
-        let key = read_key(text)?;
+        let key = secret::on_a_wiped_stack(|| read_key(text))?;
         let hash = if key.algorithm().is_rsa() { Some(self.rsa_hash().await?) } else { None };
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+        let key = PrivateKeyWithHashAlg::new(key, hash);
         let user = self.call.to.user.clone();
         match self.step(async |handle| handle.authenticate_publickey(user, key).await).await? {
             Reply::Accepted => Ok(self.takes(None)),
@@ -231,8 +232,8 @@ impl Desk<'_, '_> {
     }
 }
 
-fn read_key(text: &Secret) -> Result<PrivateKey, Failure> {
-    PrivateKey::from_openssh(text.expose()).map_err(|error| {
+fn read_key(text: &Secret) -> Result<Arc<PrivateKey>, Failure> {
+    PrivateKey::from_openssh(text.expose()).map(Arc::new).map_err(|error| {
         log::error!("a stored key cannot be read: {error}");
         failures::failure("internal", "The stored key cannot be read.", "Delete it and import it again.")
     })
