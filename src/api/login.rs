@@ -90,6 +90,16 @@ pub fn sign_out(context: &Context, request: &Request<'_>) -> Result<Answer, Prob
     Ok(Answer::nothing().with(Cookie::Clear))
 }
 
+/// Terminals that run go on, for they need no key. One that is still on its way holds an opened one, and ends.
+pub fn lock(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let Nothing {} = request.read()?;
+    let login = request.login()?;
+    context.auth.lock_now(login, &who(request));
+    context.registry.end_unfinished_of(login.user);
+    context.registry.recheck(login.user);
+    Ok(Answer::nothing().with(Cookie::Clear))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}

@@ -265,6 +265,7 @@ pub const ROUTES: &[Route] = &[
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/invite", Stranger, invites::accept)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/reset", Stranger, invites::reset)),
     small(route(Post, "/api/logout", Half, login::sign_out)),
+    small(route(Post, "/api/lock", User, login::lock)),
     counted(CODE, small(route(Post, "/api/factor/verify", Half, factor::verify))),
     counted(&[Counted::Factor, Counted::SignIn], small(route(Post, "/api/factor/recover", Half, factor::recover))),
     counted(CODE, small(route(Post, "/api/factor/begin", Half, factor::begin))),

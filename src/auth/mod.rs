@@ -663,6 +663,12 @@ impl Auth {
         audit::note("signout", &[("user", &login.name), ("peer", &who.peer.to_string())]);
     }
 
+    /// Every sign-in of the user ends, the half ones too, and no key of theirs stays in memory.
+    pub fn lock_now(&self, login: &Login, who: &Who<'_>) {
+        self.logins.end_where(|other| other.user == login.user);
+        audit::note("vault.lock", &[("user", &login.name), ("peer", &who.peer.to_string())]);
+    }
+
     /// Needs the current password, counts like a sign-in, rewraps the data key, and ends every session of the user but the new one.
     pub fn change_password(
         &self,

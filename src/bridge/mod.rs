@@ -170,6 +170,12 @@ impl Registry {
         self.of(owner).iter().for_each(|session| session.end());
     }
 
+    /// Those that have not come to a shell yet: until then they hold what they sign in with.
+    pub fn end_unfinished_of(&self, owner: Id) {
+        let unfinished = |phase| matches!(phase, Phase::Connecting | Phase::Asking);
+        self.of(owner).iter().filter(|session| unfinished(session.phase())).for_each(|session| session.end());
+    }
+
     pub fn end_everything(&self) {
         self.lock().values().for_each(|session| session.go_down());
     }

@@ -69,6 +69,7 @@ const SIGN_INS: &[Line] = &[
     ("signin", ADA_HERE),
     ("signin.revoke", ADA_HERE),
     ("signout", ADA_HERE),
+    ("vault.lock", ADA_HERE),
     ("signin.failed", EVE_HERE),
     ("signin.failed", &[("user", "(unknown)"), ("peer", "127.0.0.1")]),
     ("account.locked", EVE_HERE),
@@ -96,6 +97,9 @@ fn sign_ins() {
     }
     ada.post("/api/password", json!({"current": WRONG, "new": NEW_PASSWORD})).refusal(401);
     ada.post("/api/password", json!({"current": ADA.1, "new": NEW_PASSWORD})).expect(200);
+    let mut locks = box_.browser();
+    locks.sign_in((ADA.0, NEW_PASSWORD));
+    locks.post("/api/lock", json!({})).expect(204);
     tells(&box_, SIGN_INS);
 }
 

@@ -94,6 +94,7 @@ impl Drop for Disk {
 const WRITES_NOTHING: &[(&str, &str)] = &[
     ("POST /api/login", "a right password signs in; what is noted beside it may be lost"),
     ("POST /api/logout", "sign-ins are in memory"),
+    ("POST /api/lock", "sign-ins are in memory"),
     ("DELETE /api/logins/{id}", "sign-ins are in memory"),
     ("POST /api/form", "tokens of forms are in memory"),
     ("POST /api/device/challenge", "challenges are known by their MAC"),

@@ -4,7 +4,12 @@ use crate::second_factor::enrol;
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::{ADA, claimed, patience};
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use footbridge::api::{Method, ROUTES};
+use footbridge::store::{self, Store};
+use footbridge::vault::{DeviceKey, derive, open_bytes};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -72,6 +77,69 @@ fn after_sign_out_no_secret_of_the_user_is_left() {
     let texts = [ADA.1, ssh_server::PASSWORD, "seven lanterns by the weir", &cookie, &codes[0], &plain];
     until_wiped(&footbridge, &texts.map(str::as_bytes));
     until_wiped(&footbridge, &[phone.secret()]);
+}
+
+/// The user's data key, as docs/FORMAT.md says it is kept: what only the password and the device key open.
+fn data_key(footbridge: &Footbridge, (name, password): (&str, &str)) -> Vec<u8> {
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(footbridge.data().join(store::FILE), copy.path().join(store::FILE)).unwrap();
+    let device = DeviceKey::load_or_make(&footbridge.data()).unwrap();
+    let user = Store::open(copy.path(), device.derive("store")).unwrap().user_by_name(name).unwrap().unwrap();
+    let [_, _, _, cost, salt, _]: [&str; 6] = user.verifier.split('$').collect::<Vec<_>>().try_into().unwrap();
+    let [kib, passes, lanes] = [0, 1, 2].map(|at| cost.split(',').nth(at).unwrap()[2..].parse().unwrap());
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(kib, passes, lanes, Some(64)).unwrap());
+    let mut root = [0; 64];
+    argon.hash_password_into(password.as_bytes(), &BASE64.decode(salt).unwrap(), &mut root).unwrap();
+    let both = [&derive(&root, "kek").expose()[..], &device.derive("wrap").expose()[..]].concat();
+    let (slot, sealed) = user.wrapped.iter().find(|(slot, _)| slot == "password").unwrap();
+    let sealed = BASE64.decode(serde_json::to_value(sealed).unwrap().as_str().unwrap()).unwrap();
+    let place = [&user.id.as_bytes()[..], slot.as_bytes()].concat();
+    open_bytes(&derive(&both, "wrapping key"), &place, sealed).unwrap().to_vec()
+}
+
+/// The terminals that go on need no key: what they were signed in with, and the key that opened it, are nowhere any more.
+#[test]
+fn after_lock_now_no_key_and_no_credential_is_left_although_terminals_go_on() {
+    let host = SshServer::openssh();
+    let (footbridge, mut browser) = claimed();
+    browser.post("/api/hostkeys", json!({"known_hosts": host.known_hosts_line("ed25519")})).expect(201);
+    let text = host.authorized_key(&["-t", "ed25519", "-N", ""]);
+    let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+    let line = body[body.len() / 2..body.len() / 2 + 40].to_owned();
+    let seed = seed_of(&body);
+    let [password, key] =
+        [browser.add_password_for(&host.target(None), ssh_server::PASSWORD), browser.add_key(&text, None)];
+    let mut terminals = [password.as_str(), &key].map(|credential| browser.open(&host.target(Some(credential))));
+    terminals.iter_mut().for_each(|terminal| terminal.until_prompt());
+    // One that waits for a yes has what it would sign in with opened.
+    let unknown = SshServer::openssh();
+    let mut waiting = browser.open(&unknown.target(Some(&key)));
+    waiting.until_question("host_key");
+    let data_key = data_key(&footbridge, ADA);
+    assert!(found(&footbridge, &data_key) > 0, "this test sees nothing: the user is signed in");
+    assert!(found(&footbridge, line.as_bytes()) > 0, "this test sees nothing: a key is open");
+    browser.post("/api/lock", json!({})).expect(204);
+    let ids: Vec<String> = terminals.iter().map(|terminal| terminal.session.clone()).collect();
+    drop((browser, terminals, waiting));
+    let kept = [&data_key, line.as_bytes(), &seed, ADA.1.as_bytes(), ssh_server::PASSWORD.as_bytes()];
+    for (what, secret) in ["data key", "text of a key", "key", "password", "password of a host"].iter().zip(kept) {
+        patience::until(&format!("the {what} to be wiped"), || (found(&footbridge, secret) == 0).then_some(()));
+    }
+
+    let mut back = footbridge.browser();
+    back.sign_in(ADA);
+    for id in ids {
+        assert_eq!(back.get(&format!("/api/sessions/{id}")).expect(200)["state"], "live");
+        assert_eq!(back.attach(&id, None).run("whoami"), "fbtest");
+    }
+}
+
+/// Of an unencrypted ed25519 key in OpenSSH's form: the 32 bytes before the second copy of the public half within its private part.
+fn seed_of(body: &str) -> Vec<u8> {
+    let bytes = BASE64.decode(body.trim_end_matches('=')).unwrap();
+    let length = [0, 0, 0, 64];
+    let at = bytes.windows(4).position(|window| window == length).unwrap();
+    bytes[at + 4..at + 36].to_vec()
 }
 
 /// The thief has everything: the whole data directory, device key included, a box to run it on, and an administrator's session there. What

@@ -162,13 +162,14 @@ type Deed = fn(&Footbridge, &mut Browser, &mut Browser);
 
 #[test]
 fn whoever_looks_lets_go_when_their_sign_in_ends() {
-    let ways: [(&str, Deed); 8] = [
+    let ways: [(&str, Deed); 9] = [
         ("signed out", |_, here, _| drop(here.post("/api/logout", json!({"terminals": "keep"})).expect(204))),
         ("ended from elsewhere", |_, _, there| {
             let logins = there.get("/api/logins").expect(200)["logins"].clone();
             let other = logins.as_array().unwrap().iter().find(|login| login["current"] == false).unwrap().clone();
             there.delete(&format!("/api/logins/{}", other["id"].as_str().unwrap())).expect(204);
         }),
+        ("locked", |_, _, there| drop(there.post("/api/lock", json!({})).expect(204))),
         ("another password", |_, _, there| {
             let body = json!({"current": ADA.1, "new": "an even longer bridge over it"});
             there.post("/api/password", body).expect(200);
@@ -222,6 +223,43 @@ fn signing_out_keeps_the_terminals_or_ends_them() {
     for id in [&kept.session, &other.session] {
         until("the end of the terminals", || (state(&mut back, id) == "ended").then_some(()));
     }
+}
+
+/// "Lock now", from any of a user's browsers: all of them are out, whoever else is on the box is not, and what runs goes on.
+#[test]
+fn locking_ends_every_sign_in_of_its_user_and_no_terminal_that_runs() {
+    const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+    let (host, mut box_, mut here, credential, mut kept) = at_a_prompt();
+    box_.add_user(EVE.0, EVE.1);
+    let (mut eve, mut there) = (box_.browser(), box_.browser());
+    eve.sign_in(EVE);
+    there.sign_in(ADA);
+    kept.send(b"WHERE=still-there\n");
+    kept.until_prompt();
+    // It has an opened password, and waits for a yes to a key.
+    let unknown = SshServer::openssh();
+    let mut waiting = here.open(&unknown.target(Some(&credential)));
+    waiting.until_question("host_key");
+
+    let reply = there.post("/api/lock", json!({}));
+    assert!(reply.header("set-cookie").unwrap().contains("Max-Age=0"));
+    reply.expect(204);
+    for mut ended in [here.clone(), there] {
+        assert_eq!(ended.get("/api/credentials").refusal(401), "not_signed_in");
+        assert_eq!(ended.post("/api/lock", json!({})).refusal(401), "not_signed_in");
+    }
+    assert!(eve.is_signed_in(), "it is nobody else's vault");
+    lets_go(&mut kept, "locked");
+
+    here.sign_in(ADA);
+    let ended = || {
+        let state = here.get(&format!("/api/sessions/{}", waiting.session)).expect(200)["state"].clone();
+        (state == "ended").then_some(())
+    };
+    until("the end of what had not begun", ended);
+    let mut again = here.attach(&kept.session, None);
+    assert_eq!(again.run("echo $WHERE"), "still-there");
+    here.open(&host.target(Some(&credential))).until_prompt();
 }
 
 /// C4. The same cookie, from another loopback network: another neighbour, as far as the box can tell.
