@@ -9,13 +9,15 @@ import { t } from './base/text';
 import type { State } from './base/types';
 import { readLink, showNotices, showStage, showTokenPage } from './people/index';
 import { failingCard } from './start/common';
-import { showClaim, showSignIn } from './start/index';
+import { type Locked, showClaim, showSignIn } from './start/index';
 import { type Work, openWork } from './work/index';
+import { keepWish, lockWish, showLocking } from './work/lock';
 
 const root = document.getElementById('root') ?? document.body.appendChild(h('div', { id: 'root' }));
 let work: Work | null = null;
 let lastBoot = '';
 let restarted = false;
+let locked: Locked | null = null;
 let latest = 0;
 
 /** Called again before it has ended, by a link opened in this tab or several terminals that hear of a sign-out, only the last shows. */
@@ -29,19 +31,23 @@ async function boot(): Promise<void> {
     if (!state.claimed) return showClaim(root, state, () => void boot());
     // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
     restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
+    if (state.user || restarted) locked = null;
+    else if (lockWish() !== null) locked = { name: lockWish() ?? '', sure: false };
+    if (!state.user) keepWish(null);
     lastBoot = state.boot;
     signedInOn(state.device, state.user?.name ?? '');
     const link = readLink(location.hash);
     if (link) return showTokenPage(root, state, link, () => void boot());
     if (!state.user) {
-      showSignIn(root, state, () => void boot());
+      showSignIn(root, state, () => void boot(), locked);
       if (restarted) sayRestarted();
       return;
     }
     if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
+    if (lockWish() !== null) return lockNow(state.user.name);
     await loadSettings();
     if (mine !== latest) return;
-    const opened = await openWork(root, state, () => void boot());
+    const opened = await openWork(root, state, () => void boot(), lockNow);
     if (mine !== latest) return opened?.destroy();
     work = opened;
     void showNotices();
@@ -51,6 +57,18 @@ async function boot(): Promise<void> {
     clear(root);
     root.append(h('main', {}, failingCard(error, () => void boot())));
   }
+}
+
+/** Nothing is shown any more, whether or not the box is reached. */
+function lockNow(name: string): void {
+  latest += 1;
+  work?.destroy();
+  work = null;
+  closeDialogs();
+  showLocking(root, name, (outcome) => {
+    locked = outcome === 'kept' ? null : { name, sure: outcome === 'locked' };
+    void boot();
+  });
 }
 
 /** Plainly, instead of pretending: what ran on the box is gone. */

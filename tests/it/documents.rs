@@ -173,3 +173,20 @@ fn every_promise_of_security_names_its_test() {
     let bare: Vec<&&str> = rows.iter().filter(|row| !row.contains("`tests/") && !row.contains("`src/")).collect();
     assert!(bare.is_empty(), "{bare:#?}");
 }
+
+/// What the page says of stored keys and passwords, step by step, is what docs/THREATS.md proves, in the same order.
+#[test]
+fn every_step_that_the_page_tells_of_has_its_test() {
+    let (page, threats) = (read("src/ui/text/start.en.ts"), read("docs/THREATS.md"));
+    let steps = page.lines().filter_map(|line| {
+        let (key, text) = line.trim().strip_prefix("'start.keys.when.")?.split_once("': '")?;
+        let is_step = !key.ends_with(".then") && !["step", "then"].contains(&key);
+        is_step.then(|| text.trim_end_matches("',"))
+    });
+    let steps: Vec<&str> = steps.collect();
+    let proved =
+        threats.split("| what happens |").nth(1).unwrap().lines().skip(2).take_while(|line| line.starts_with('|'));
+    let proved: Vec<_> = proved.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>()).collect();
+    assert_eq!(proved.iter().map(|row| row[1]).collect::<Vec<_>>(), steps);
+    assert!(steps.len() == 10 && proved.iter().all(|row| row[3].contains("::")), "{proved:?}");
+}

@@ -7,6 +7,8 @@ use crate::world::patience::until;
 use crate::world::proxy::closed_port;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with, raw};
+use footbridge::store::{self, Store};
+use footbridge::vault::DeviceKey;
 use serde_json::{Value, json};
 
 const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
@@ -346,6 +348,31 @@ fn a_forgotten_password() {
     reset(json!({"token": token(), "password": "a third bridge over a lake", "discard": true})).expect(204);
     let mut eve = half(&box_, (EVE.0, "a third bridge over a lake"), "full");
     assert_eq!(eve.get("/api/credentials").expect(200)["credentials"], json!([]));
+}
+
+#[test]
+fn what_is_stored_waits_for_a_disabled_user_and_goes_with_a_deleted_one() {
+    let host = SshServer::openssh();
+    let (box_, mut ada, mut eve) = with_eve();
+    let credential = eve.add_password_for(&host.target(None), PASSWORD);
+    eve.open_accepting(&host.target(Some(&credential)));
+    let id = account(&mut ada, "eve")["id"].as_str().unwrap().to_owned();
+    let path = path_of(&mut ada, "eve");
+    // As it is on the disk: a copy that nobody has open.
+    let stored = || {
+        let (copy, device) = (tempfile::tempdir().unwrap(), DeviceKey::load_or_make(&box_.data()).unwrap());
+        std::fs::copy(box_.data().join(store::FILE), copy.path().join(store::FILE)).unwrap();
+        Store::open(copy.path(), device.derive("store")).unwrap().credentials(id.parse().unwrap()).unwrap().len()
+    };
+    ada.put(&path, json!({"disabled": true})).expect(200);
+    assert_eq!(eve.get("/api/credentials").refusal(401), "not_signed_in");
+    assert_eq!(stored(), 1);
+    ada.put(&path, json!({"disabled": false})).expect(200);
+    assert_eq!(eve.get("/api/credentials").refusal(401), "not_signed_in", "nobody but her own password brings it back");
+    eve.sign_in(EVE);
+    eve.open(&host.target(Some(&credential))).until_prompt();
+    ada.delete(&path).expect(204);
+    assert_eq!(stored(), 0);
 }
 
 /// The story: names are what the audit knows people by, and a new user read where a deleted one of the same name had been.

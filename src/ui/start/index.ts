@@ -3,6 +3,6 @@
 export { openAccount } from './account';
 export { showClaim } from './claim';
 export { openKeys } from './keys';
-export { showSignIn } from './signin';
+export { type Locked, showSignIn } from './signin';
 export { showStart } from './start';
 export type { QuickTarget, StartOptions, StartPage } from './start';

@@ -32,9 +32,19 @@ export async function openKeys(): Promise<void> {
       h('button', { type: 'button', class: 'button', on: { click: () => add('password') } }, icon('lock'), t('start.keys.password')),
     ),
     list,
+    whenOpened(),
   );
   refresh();
   await openDialog({ title: t('start.keys.title'), body, wide: true, actions: [{ label: t('start.close') }] });
+}
+
+/** docs/THREATS.md has the same rows, each with its test. */
+const STEPS = ['signin', 'lock', 'signout', 'password', 'reset', 'discard', 'disabled', 'deleted', 'restart', 'stolen'] as const;
+
+function whenOpened(): HTMLElement {
+  const head = h('tr', {}, h('th', { scope: 'col' }, t('start.keys.when.step')), h('th', { scope: 'col' }, t('start.keys.when.then')));
+  const rows = STEPS.map((step) => h('tr', {}, h('th', { scope: 'row' }, t(`start.keys.when.${step}`)), h('td', {}, t(`start.keys.when.${step}.then`))));
+  return h('details', { class: 'entry-help keys-when' }, h('summary', {}, icon('lock'), t('start.keys.when'), icon('chevron')), h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows)));
 }
 
 async function fillKeys(list: HTMLElement, refresh: () => void): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { ApiError, api } from '../base/api';
 import { signInWord } from '../base/device';
-import { clear, h } from '../base/dom';
+import { clear, h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
 import type { State, User } from '../base/types';
@@ -10,7 +10,13 @@ import type { Done } from './claim';
 import { busy, certificateHelp, clockWarning, entryFrame, passwordField, retryAfter, waitOut } from './entry';
 import type { Field } from './entry';
 
-export function showSignIn(root: HTMLElement, state: State, done: Done): void {
+/** Whose vault was locked from this page, and whether the box has said so. */
+export interface Locked {
+  name: string;
+  sure: boolean;
+}
+
+export function showSignIn(root: HTMLElement, state: State, done: Done, locked: Locked | null = null): void {
   const name = field({ label: t('start.signin.name'), name: 'username', autocomplete: 'username', required: true });
   name.input.setAttribute('autocapitalize', 'none');
   name.input.setAttribute('spellcheck', 'false');
@@ -30,7 +36,15 @@ export function showSignIn(root: HTMLElement, state: State, done: Done): void {
       notes: [...(state.clock_ok ? [] : [clockWarning()]), certificateHelp()],
     }),
   );
-  name.input.focus();
+  if (locked) {
+    name.input.value = locked.name;
+    form.before(lockedWord(locked.sure ? 'start.locked' : 'start.locked.unsure', locked.sure));
+  }
+  (locked ? password : name).input.focus();
+}
+
+function lockedWord(key: string, sure: boolean): HTMLElement {
+  return h('div', { class: sure ? 'alert' : 'alert warn', role: 'alert' }, icon(sure ? 'lock' : 'warn'), h('div', {}, h('strong', {}, t(key)), h('p', {}, t(`${key}.text`))));
 }
 
 async function submit(form: HTMLFormElement, name: Field, password: Field, button: HTMLButtonElement, done: Done): Promise<void> {

@@ -286,6 +286,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.signin.limited': 'Zu viele Versuche',
   'people.event.signin.revoke': 'Anmeldung von anderswo beendet',
   'people.event.signout': 'Abgemeldet',
+  'people.event.vault.lock': 'Tresor gesperrt, alle Browser abgemeldet',
   'people.event.claim': 'Box übernommen',
   'people.event.claim.failed': 'Übernahme fehlgeschlagen',
   'people.event.account.locked': 'Nach falschen Versuchen ausgesperrt',

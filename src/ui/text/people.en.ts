@@ -284,6 +284,7 @@ const people = {
   'people.event.signin.limited': 'Too many tries',
   'people.event.signin.revoke': 'Sign-in ended from elsewhere',
   'people.event.signout': 'Signed out',
+  'people.event.vault.lock': 'Vault locked, all browsers signed out',
   'people.event.claim': 'Box claimed',
   'people.event.claim.failed': 'Claim failed',
   'people.event.account.locked': 'Locked after wrong tries',

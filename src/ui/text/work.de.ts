@@ -157,6 +157,12 @@ const work: Record<keyof typeof en, string> = {
   'help.enter': 'Nach dem Ende: derselbe Host noch einmal',
   'help.search': 'Auf der Startseite: suchen',
   'help.help': 'Diese Liste, außerhalb eines Terminals',
+  'lock.title': 'Wird gesperrt …',
+  'lock.trying': 'Die Box wird gefragt. Bis sie antwortet, ist nichts gesperrt.',
+  'lock.failed': 'Nicht gesperrt',
+  'lock.failed.text': '{why} Deine Terminals sind von dieser Seite genommen, aber deine Anmeldungen sind offen. Die Seite fragt weiter; lass sie offen, bis sie sagt, dass du abgemeldet bist.',
+  'lock.now': 'Jetzt versuchen',
+  'lock.back': 'Nicht sperren',
   'signout.title': 'Abmelden?',
   'signout.text': 'Kein Terminal läuft.',
   'signout.text.one': 'Ein Terminal läuft noch. Es kann weiterlaufen und auf dich warten, oder jetzt enden.',
@@ -191,6 +197,7 @@ const work: Record<keyof typeof en, string> = {
   'action.account': 'Dein Konto',
   'action.users': 'Benutzer',
   'action.audit': 'Protokoll',
+  'action.lock': 'Jetzt sperren',
   'action.sign-out': 'Abmelden',
 };
 

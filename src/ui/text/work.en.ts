@@ -155,6 +155,12 @@ const work = {
   'help.enter': 'After the end: the same host again',
   'help.search': 'On the start page: search',
   'help.help': 'This list, outside a terminal',
+  'lock.title': 'Locking …',
+  'lock.trying': 'The box is being asked. Until it answers, nothing is locked.',
+  'lock.failed': 'Not locked',
+  'lock.failed.text': '{why} Your terminals are taken off this page, but your sign-ins are open. This page goes on asking; keep it open until it says that you are signed out.',
+  'lock.now': 'Try now',
+  'lock.back': 'Do not lock',
   'signout.title': 'Sign out?',
   'signout.text': 'No terminal is running.',
   'signout.text.one': 'One terminal is still running. It can go on and wait for you, or end now.',
@@ -189,6 +195,7 @@ const work = {
   'action.account': 'Your account',
   'action.users': 'People',
   'action.audit': 'Audit',
+  'action.lock': 'Lock now',
   'action.sign-out': 'Sign out',
 };
 

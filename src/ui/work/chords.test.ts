@@ -35,5 +35,8 @@ test('own keys win over the usual ones, and Cmd stands for Ctrl+Shift', () => {
   assert.equal(match(press('p', 'cs'), { palette: 'Alt+P' }), null);
   assert.equal(match(press('p', 'a'), { palette: 'Alt+P' }), 'palette');
   assert.equal(match(press('c', 'm'), {}), 'copy');
+  assert.equal(match(press('l', 'm'), {}), null, 'the address bar');
+  assert.equal(match(press('l', 'sm'), {}), 'lock');
+  assert.equal(match(press('l', 'cs'), {}), 'lock');
   assert.equal(match(press('c', 'c'), {}), null);
 });

@@ -34,6 +34,7 @@ export const ACTIONS = [
   { id: 'account', keys: '' },
   { id: 'users', keys: '' },
   { id: 'audit', keys: '' },
+  { id: 'lock', keys: 'Ctrl+Shift+L' },
   { id: 'sign-out', keys: '' },
 ] as const satisfies readonly ActionInfo[];
 
@@ -68,7 +69,8 @@ export function keysFor(id: ActionId, own: OwnKeys): string {
 export function match(event: Keys, own: OwnKeys): ActionId | null {
   const pressed = chord(event);
   if (pressed === null) return null;
-  const asMac = event.metaKey && !event.ctrlKey ? pressed.replace(/^((?:Alt\+)?)(?:Shift\+)?Cmd\+/, 'Ctrl+$1Shift+') : null;
+  // Cmd+L leads to the browser's address bar: whoever goes there has not asked for a lock. Cmd+Shift+L has.
+  const asMac = event.metaKey && !event.ctrlKey && pressed !== 'Cmd+L' ? pressed.replace(/^((?:Alt\+)?)(?:Shift\+)?Cmd\+/, 'Ctrl+$1Shift+') : null;
   return ACTIONS.find(({ id }) => keysFor(id, own) !== '' && [pressed, asMac].includes(keysFor(id, own)))?.id ?? null;
 }
 

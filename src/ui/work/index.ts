@@ -52,6 +52,7 @@ export class Work implements PaneOwner {
     place: HTMLElement,
     private readonly user: User,
     private readonly again: () => void,
+    private readonly lock: (name: string) => void,
   ) {
     const account = h('button', { type: 'button', class: 'button quiet', 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-label': t('work.menu', { name: user.name }) }, icon('user'), h('span', { class: 'menu-name' }, user.name));
     account.addEventListener('click', () => this.menu(account));
@@ -328,7 +329,8 @@ export class Work implements PaneOwner {
   // ---- keys and actions ----
 
   private pageKey(event: KeyboardEvent): void {
-    if (document.querySelector('dialog[open]')) return;
+    // A dialog has the keys, but for the one that is for haste.
+    if (document.querySelector('dialog[open]') && actionFor(event) !== 'lock') return;
     const writing = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
     const inTerminal = event.target instanceof HTMLElement && event.target.closest('.screen') !== null;
     if (event.key === '?' && !writing && !inTerminal && !event.ctrlKey && !event.altKey) return this.take(event, 'help');
@@ -361,6 +363,7 @@ export class Work implements PaneOwner {
       case 'account': return void openAccount();
       case 'users': return void openUsers(this.user.id);
       case 'audit': return void openAudit();
+      case 'lock': return this.lockNow();
       case 'sign-out': return void this.signOut();
       case 'next-tab': return this.stepTab(1);
       case 'previous-tab': return this.stepTab(-1);
@@ -417,7 +420,7 @@ export class Work implements PaneOwner {
     const terminal = this.front ? [item('split-row', 'split-h'), item('split-column', 'split-v'), item('find', 'search'), item('broadcast', 'broadcast')] : [];
     // A phone shows one pane at a time, and has no keys for the next.
     const other = this.front && this.front.panes.size > 1 ? [item('next-pane', 'chevron')] : [];
-    openMenu(button, t('work.menu', { name: this.user.name }), [...other, ...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('sign-out', 'logout')]);
+    openMenu(button, t('work.menu', { name: this.user.name }), [...other, ...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('lock', 'lock'), item('sign-out', 'logout')]);
   }
 
   private async palette(): Promise<void> {
@@ -427,6 +430,12 @@ export class Work implements PaneOwner {
     const hosts = this.hosts.map((host): Entry => ({ label: host.label || `${host.user}@${host.address}`, detail: `${host.user}@${host.address} ${host.tags.join(' ')}`.trim(), icon: 'host', run: () => this.openHost(host) }));
     const actions = ACTIONS.filter(({ id }) => id !== 'palette' && (this.user.role === 'administrator' || !(this.forAdministrators as readonly string[]).includes(id))).map(({ id }): Entry => ({ label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
     await openPalette([...live, ...hosts, ...actions]);
+  }
+
+  /** Waits for nothing: what has to be kept is sent beside it. */
+  private lockNow(): void {
+    void save();
+    this.lock(this.user.name);
   }
 
   private async signOut(): Promise<void> {
@@ -497,9 +506,9 @@ async function allowedBy<T>(deed: () => Promise<T>): Promise<{ done: T } | null>
 }
 
 /** The box's state says who is there; the surface is for a signed-in user. */
-export async function openWork(place: HTMLElement, state: State, again: () => void): Promise<Work | null> {
+export async function openWork(place: HTMLElement, state: State, again: () => void, lock: (name: string) => void): Promise<Work | null> {
   if (!state.user) return null;
-  const work = new Work(place, state.user, again);
+  const work = new Work(place, state.user, again, lock);
   await work.open();
   return work;
 }
