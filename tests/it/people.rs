@@ -371,7 +371,7 @@ fn what_is_stored_waits_for_a_disabled_user_and_goes_with_a_deleted_one() {
     assert_eq!(eve.get("/api/credentials").refusal(401), "not_signed_in", "nobody but her own password brings it back");
     eve.sign_in(EVE);
     eve.open(&host.target(Some(&credential))).until_prompt();
-    ada.delete(&path).expect(204);
+    ada.remove(&path, ADA.1).expect(204);
     assert_eq!(stored(), 0);
 }
 
