@@ -31,7 +31,7 @@ use crate::limits::{self, Counted, Of, Per};
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
 use crate::store::{Disk, Role, Store, StoreError, User};
-use crate::vault::{DataKey, DeviceKey, Sealed, VaultError};
+use crate::vault::{DataKey, DeviceKey, VaultError, Wrapped};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use devices::Challenges;
@@ -523,10 +523,11 @@ impl Auth {
         Ok(DataKey::unwrap(sealed, kek, &self.device, user.id, slot)?)
     }
 
-    /// A1: hashed anew when the cost has changed. The user as they were when their password was verified, and nothing later: a sign-in
+    /// A1: hashed anew when the cost has changed; and wrapped anew, at last, when the device key was exchanged. The user as they were when their password was verified, and nothing later: a sign-in
     /// goes on with what it began with.
     fn renew_hash(&self, user: &User, password: &Secret, data_key: &DataKey) -> Result<User, Refusal> {
-        if Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != self.hasher.cost()) {
+        let nested = user.wrapped.iter().any(|(slot, wrapped)| slot == PASSWORD_SLOT && wrapped.is_nested());
+        if nested || Verifier::parse(&user.verifier).is_none_or(|verifier| verifier.cost != self.hasher.cost()) {
             return self.renew_lock(user, password, data_key);
         }
         Ok(user.clone())
@@ -575,7 +576,7 @@ impl Auth {
     /// A password for a data key.
     fn lock(&self, id: Id, password: &Secret, data_key: &DataKey) -> Result<Lock, Refusal> {
         let (verifier, kek) = self.hasher.make(password)?;
-        Ok(Lock { verifier, sealed: data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT) })
+        Ok(Lock { verifier, wrapped: data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT) })
     }
 
     /// The session is there first and then the user is looked at again: whoever was disabled, deleted or given another password
@@ -801,14 +802,14 @@ fn is_trusted(now: &User, device: Option<Id>) -> bool {
 /// A password's verifier, and the data key wrapped by it. They are one write: there is no moment with only one of them.
 struct Lock {
     verifier: Verifier,
-    sealed: Sealed,
+    wrapped: Wrapped,
 }
 
 impl Lock {
     fn put_on(self, user: &mut User) {
         user.verifier = self.verifier.to_text();
         user.wrapped.retain(|(slot, _)| slot != PASSWORD_SLOT);
-        user.wrapped.push((PASSWORD_SLOT.into(), self.sealed));
+        user.wrapped.push((PASSWORD_SLOT.into(), self.wrapped));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::random::Id;
 use crate::secret::{Key32, Secret};
 use crate::store::User;
-use crate::vault::{self, DataKey, DeviceKey, Sealed};
+use crate::vault::{self, DataKey, DeviceKey, Wrapped};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ const SLOT: &str = "recovery-";
 pub struct Set {
     pub codes: Vec<Zeroizing<String>>,
     hashes: Vec<String>,
-    wrapped: Vec<(String, Sealed)>,
+    wrapped: Vec<(String, Wrapped)>,
 }
 
 impl Set {

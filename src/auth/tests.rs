@@ -304,6 +304,35 @@ fn a_changed_password_ends_the_others_and_loses_nothing() {
     );
 }
 
+/// After another device key. What only a code can wrap anew stays nested, and whoever gives no password changes nothing.
+#[test]
+fn a_nested_slot_of_a_password_is_plain_after_a_sign_in() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada");
+    let code = ("recovery-1".to_owned(), DataKey::random().wrap(&random::key(), &auth.device, ada.id, "recovery-1"));
+    let nest = |user: &mut User| {
+        user.wrapped.push(code);
+        for (slot, wrapped) in &mut user.wrapped {
+            *wrapped = wrapped.under(&auth.device, &auth.device, user.id, slot).unwrap();
+        }
+    };
+    auth.store.update_user(ada.id, nest).unwrap();
+    let nested = || {
+        let user = auth.store.user(ada.id).unwrap().unwrap();
+        let mut nested: Vec<_> =
+            user.wrapped.iter().map(|(slot, wrapped)| (slot.clone(), wrapped.is_nested())).collect();
+        nested.sort();
+        nested
+    };
+    let both = |password| [(PASSWORD_SLOT.to_owned(), password), ("recovery-1".to_owned(), true)];
+    assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who())));
+    assert_eq!(nested(), both(true));
+    for _ in 0..2 {
+        auth.sign_in("ada", &GOOD.into(), &who()).unwrap();
+        assert_eq!(nested(), both(false));
+    }
+}
+
 #[test]
 fn a_hash_of_another_cost_is_renewed_at_sign_in() {
     let found = Cost { passes: 3, ..Cost::FLOOR };

@@ -2,7 +2,7 @@
 
 use crate::clock::Seconds;
 use crate::random::Id;
-use crate::vault::Sealed;
+use crate::vault::{Sealed, Wrapped};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct User {
     /// What `auth` compares a password with: parameters, salt and a hash of the verifier, as text.
     pub verifier: String,
     /// The data key, wrapped once per way in: ("password", …), ("recovery-1", …).
-    pub wrapped: Vec<(String, Sealed)>,
+    pub wrapped: Vec<(String, Wrapped)>,
     pub password_changed: Seconds,
     /// Verifiers of earlier passwords, newest first (A8).
     #[serde(default)]

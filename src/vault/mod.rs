@@ -165,27 +165,68 @@ impl DataKey {
     }
 
     /// Wrapped under a key of the user's and the device key together. `slot` names the wrapper ("password", "recovery-3").
-    pub fn wrap(&self, kek: &Key32, device: &DeviceKey, user: Id, slot: &str) -> Sealed {
-        seal(&wrapping_key(kek, device), &wrapped_place(user, slot), self.0.expose())
+    pub fn wrap(&self, kek: &Key32, device: &DeviceKey, user: Id, slot: &str) -> Wrapped {
+        Wrapped::Plain(seal(&wrapping_key(kek, &share(device)), &wrapped_place(user, slot), self.0.expose()))
     }
 
     pub fn unwrap(
-        sealed: &Sealed,
+        wrapped: &Wrapped,
         kek: &Key32,
         device: &DeviceKey,
         user: Id,
         slot: &str,
     ) -> Result<DataKey, VaultError> {
-        let bytes = open(&wrapping_key(kek, device), &wrapped_place(user, slot), sealed)?;
+        let (share, sealed) = wrapped.of_its_time(device, user, slot)?;
+        let bytes = open(&wrapping_key(kek, &share), &wrapped_place(user, slot), &sealed)?;
         let key: Zeroizing<[u8; 32]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| VaultError::NotOpened)?);
         Ok(DataKey(Key32::new(*key)))
     }
 }
 
+/// A data key as it is stored for one way in. Which of the two it is, the JSON says: a text or an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wrapped {
+    /// Under a key of the user's and today's device key together.
+    Plain(Sealed),
+    /// Wrapped under an earlier device key, by a password or code that nobody knew when that one was exchanged: under today's device key
+    /// lie the earlier one's share and what it was wrapped to.
+    Nested { nested: Sealed },
+}
+
+impl Wrapped {
+    pub fn is_nested(&self) -> bool {
+        matches!(self, Wrapped::Nested { .. })
+    }
+
+    /// The same behind another device key. However often: there is one layer around what a password or a code wrapped.
+    pub fn under(&self, new: &DeviceKey, old: &DeviceKey, user: Id, slot: &str) -> Result<Wrapped, VaultError> {
+        let (share, sealed) = self.of_its_time(old, user, slot)?;
+        let inside = Zeroizing::new([&share.expose()[..], &sealed.0].concat());
+        Ok(Wrapped::Nested { nested: seal(&new.derive("nest"), &wrapped_place(user, slot), &inside) })
+    }
+
+    /// The share of the device key that it was wrapped with, and what it was wrapped to.
+    fn of_its_time(&self, device: &DeviceKey, user: Id, slot: &str) -> Result<(Key32, Sealed), VaultError> {
+        match self {
+            Wrapped::Plain(sealed) => Ok((share(device), sealed.clone())),
+            Wrapped::Nested { nested } => {
+                let inside = open(&device.derive("nest"), &wrapped_place(user, slot), nested)?;
+                let (share, sealed) = inside.split_first_chunk::<32>().ok_or(VaultError::NotOpened)?;
+                Ok((Key32::new(*share), Sealed(sealed.to_vec())))
+            }
+        }
+    }
+}
+
+/// What the device key gives to the wrapping of data keys.
+fn share(device: &DeviceKey) -> Key32 {
+    device.derive("wrap")
+}
+
 /// Without the device key a copied database cannot even be guessed at.
-fn wrapping_key(kek: &Key32, device: &DeviceKey) -> Key32 {
-    let device = device.derive("wrap");
-    let both = Zeroizing::new([&kek.expose()[..], &device.expose()[..]].concat());
+fn wrapping_key(kek: &Key32, share: &Key32) -> Key32 {
+    let both = Zeroizing::new([&kek.expose()[..], &share.expose()[..]].concat());
     derive(&both, "wrapping key")
 }
 
@@ -232,6 +273,58 @@ mod tests {
             DataKey::unwrap(&wrapped, &kek, &device, user, "recovery-1"),
         ] {
             assert!(wrong.is_err());
+        }
+    }
+
+    fn opens(wrapped: &Wrapped, kek: &Key32, device: &DeviceKey, user: Id, slot: &str, key: &DataKey) -> bool {
+        DataKey::unwrap(wrapped, kek, device, user, slot).is_ok_and(|found| found.0.expose() == key.0.expose())
+    }
+
+    #[test]
+    fn after_an_exchange_a_data_key_needs_the_new_device_key_and_the_password() {
+        let (old, new, kek, user) = (device(), device(), random::key(), Id::random());
+        let key = DataKey::random();
+        let nested = key.wrap(&kek, &old, user, "recovery-1").under(&new, &old, user, "recovery-1").unwrap();
+        assert!(opens(&nested, &kek, &new, user, "recovery-1", &key));
+        assert!(!opens(&nested, &kek, &old, user, "recovery-1", &key), "the old device key alone");
+        assert!(!opens(&nested, &random::key(), &new, user, "recovery-1", &key), "another password");
+        assert!(!opens(&nested, &kek, &new, Id::random(), "recovery-1", &key), "another user's place");
+        assert!(!opens(&nested, &kek, &new, user, "recovery-2", &key), "another slot's place");
+        let moved = key.wrap(&kek, &old, user, "recovery-1").under(&new, &old, user, "recovery-2").unwrap();
+        assert!(!opens(&moved, &kek, &new, user, "recovery-2", &key), "what is inside knows its place too");
+        assert!(nested.under(&device(), &old, user, "recovery-1").is_err(), "not by who has only the old one");
+    }
+
+    #[test]
+    fn exchanged_again_and_again_it_does_not_grow() {
+        let (first, kek, user) = (device(), random::key(), Id::random());
+        let key = DataKey::random();
+        let (mut wrapped, mut before) = (key.wrap(&kek, &first, user, "password"), first);
+        let mut lengths = Vec::new();
+        for _ in 0..3 {
+            let new = device();
+            wrapped = wrapped.under(&new, &before, user, "password").unwrap();
+            assert!(opens(&wrapped, &kek, &new, user, "password", &key));
+            assert!(!opens(&wrapped, &kek, &before, user, "password", &key));
+            lengths.push(serde_json::to_string(&wrapped).unwrap().len());
+            before = new;
+        }
+        assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+    }
+
+    /// Databases from before there was anything to nest hold texts.
+    #[test]
+    fn plain_and_nested_are_told_apart_by_their_form() {
+        let (old, new, user) = (device(), device(), Id::random());
+        let plain = DataKey::random().wrap(&random::key(), &old, user, "password");
+        let nested = plain.under(&new, &old, user, "password").unwrap();
+        assert!(!plain.is_nested() && nested.is_nested());
+        let (one, other) = (serde_json::to_value(&plain).unwrap(), serde_json::to_value(&nested).unwrap());
+        assert!(one.is_string() && other["nested"].is_string());
+        assert_eq!(serde_json::from_value::<Wrapped>(one).unwrap(), plain);
+        assert_eq!(serde_json::from_value::<Wrapped>(other).unwrap(), nested);
+        for junk in [serde_json::json!({"nested": "short"}), serde_json::json!({"other": "x"}), serde_json::json!(7)] {
+            assert!(serde_json::from_value::<Wrapped>(junk).is_err());
         }
     }
 

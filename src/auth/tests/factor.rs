@@ -126,9 +126,9 @@ fn a_code_works_once_also_when_two_bring_it_at_once() {
     // Nor is a code of the app that was replaced meanwhile.
     let seen = auth.user(login.user).unwrap();
     auth.enrol_begin(&login, Some(&phone.code(&later(120))), &later(120)).unwrap();
-    auth.store
-        .update_user(login.user, |user| user.factor = user.wrapped.first().map(|(_, sealed)| sealed.clone()))
-        .unwrap();
+    let about = About { user: login.user, record: login.user, kind: "totp", version: 1 };
+    let another = DataKey::random().seal(&about, &"another app".into());
+    auth.store.update_user(login.user, |user| user.factor = Some(another)).unwrap();
     let late = auth.spend_code(&login, &seen, &phone.code(&later(180)), &later(180));
     assert!(matches!(late, Err(Refusal::Ended)));
 }

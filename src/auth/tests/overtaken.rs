@@ -197,8 +197,8 @@ fn what_ends_no_sign_in_is_no_reason_to_refuse_it() {
     let (auth, at) = (ada.auth(), later(120));
     let old = Cost { kib: 64, passes: 1, lanes: 1 };
     let (verifier, kek) = auth.hasher.make_at(&GOOD.into(), old).unwrap();
-    let sealed = ada.whole.data_key(|key| key.wrap(&kek, &auth.device, ada.id, PASSWORD_SLOT)).unwrap();
-    auth.store.update_user(ada.id, |user| Lock { verifier, sealed }.put_on(user)).unwrap();
+    let wrapped = ada.whole.data_key(|key| key.wrap(&kek, &auth.device, ada.id, PASSWORD_SLOT)).unwrap();
+    auth.store.update_user(ada.id, |user| Lock { verifier, wrapped }.put_on(user)).unwrap();
     let seen = auth.store.user(ada.id).unwrap().unwrap();
     for _ in 0..2 {
         let renewed = ada.half.data_key_of_any_stage(|key| auth.renew_hash(&seen, &GOOD.into(), key)).unwrap().unwrap();
