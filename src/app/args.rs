@@ -26,13 +26,28 @@ pub enum Command {
     Version,
     Help(&'static str),
     Backup { task: Task, passphrase_file: Option<PathBuf> },
+    RotateDeviceKey,
     Update(update::Task),
     Admin(Order),
 }
 
-const COMMANDS: [&str; 15] = [
-    "serve", "setup", "doctor", "config", "user", "device", "hostkey", "session", "audit", "backup", "metrics",
-    "update", "version", "help", "cert",
+const COMMANDS: [&str; 16] = [
+    "serve",
+    "setup",
+    "doctor",
+    "config",
+    "user",
+    "device",
+    "hostkey",
+    "session",
+    "audit",
+    "backup",
+    "metrics",
+    "update",
+    "version",
+    "help",
+    "cert",
+    "device-key",
 ];
 
 pub const HELP: &str = "\
@@ -66,6 +81,7 @@ Footbridge: SSH terminals in the browser, from one small box.
   footbridge backup create FILE [--passphrase-file FILE]    ('-' is standard output)
   footbridge backup verify FILE      is it whole, and is this its passphrase?
   footbridge backup restore FILE     into an empty data directory
+  footbridge device-key rotate       another device key in place of one that may have been copied, while no server runs
   footbridge update FILE [--signature FILE.sig] [--wait SECONDS]   a newer program takes this one's place, if it is
                                      signed and serves; else this one stays, or comes back
   footbridge update back             the program from before the last update
@@ -80,7 +96,7 @@ Every key can also be set in the environment: FOOTBRIDGE_LISTEN, FOOTBRIDGE_DATA
 The command line wins over the environment, and the environment over the file.
 
 First start: open the printed https address, compare the certificate's fingerprint with the printed one, and make the
-first administrator with the printed claim code. The commands above work while the server runs.
+first administrator with the printed claim code. The commands above work while the server runs, but for restore and rotate.
 ";
 
 pub fn parse(words: impl Iterator<Item = String>) -> Result<Invocation, String> {
@@ -146,12 +162,16 @@ fn command(plain: &[String], options: &mut Vec<(String, String)>) -> Result<Comm
         ["backup", "create", file] => return Ok(backup(Task::Create(file.into()), options)),
         ["backup", "verify", file] => return Ok(backup(Task::Verify(file.into()), options)),
         ["backup", "restore", file] => return Ok(backup(Task::Restore(file.into()), options)),
+        ["device-key", "rotate"] => return Ok(Command::RotateDeviceKey),
         ["update", "back"] => return Ok(Command::Update(update::Task::Back)),
         ["update", file] => return update_to(file, options),
         ["update", "ended", word @ ("installed" | "kept"), told] => {
             Order::Updated { installed: *word == "installed", told: (*told).into() }
         }
-        [noun @ ("update" | "user" | "device" | "hostkey" | "session" | "cert" | "audit" | "backup"), ..] => {
+        [
+            noun @ ("update" | "user" | "device" | "device-key" | "hostkey" | "session" | "cert" | "audit" | "backup"),
+            ..,
+        ] => {
             return Err(format!("'{noun}' takes other words than these; see footbridge help"));
         }
         [word, ..] if COMMANDS.contains(word) => {
@@ -247,6 +267,12 @@ mod tests {
         assert_eq!(parsed("audit tail 7").map(|i| i.command), Ok(Command::Admin(Order::AuditTail { lines: 7 })));
         assert_eq!(parsed("log 7").map(|i| i.command), Ok(Command::Admin(Order::Log { lines: 7 })));
         assert!(parsed("audit tail 0").is_err() && parsed("audit tail -1").is_err());
+    }
+
+    #[test]
+    fn the_device_key_is_another_thing_than_a_device() {
+        assert_eq!(parsed("device-key rotate").map(|i| i.command), Ok(Command::RotateDeviceKey));
+        assert!(parsed("device-key").unwrap_err().contains("help") && parsed("device rotate").is_err());
     }
 
     #[test]

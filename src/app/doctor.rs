@@ -1,6 +1,7 @@
 //! Is the box well (L3)? The checks of modes run at every start too: an unsafe directory is refused with one clear line.
 
 use super::config::Config;
+use super::device_key;
 use crate::auth;
 use crate::clock::{self, Now};
 use crate::limits;
@@ -23,6 +24,7 @@ pub fn doctor(config: &Config) -> ExitCode {
     let findings = [
         Well("configuration: every key is known and fits".into()),
         check_modes(&config.data),
+        check_device_key(&config.data),
         check_clock(&clock::now()),
         check_entropy(),
         check_space(&config.data),
@@ -87,6 +89,14 @@ fn modes_below(data: &Path) -> Result<usize, String> {
     }
     let inside = fs::read_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
     inside.flatten().try_fold(0, |sum, child| modes_below(&child.path()).map(|count| sum + count))
+}
+
+/// Nothing is finished here: this command changes nothing.
+fn check_device_key(data: &Path) -> Finding {
+    match device_key::is_interrupted(data) {
+        false => Well("device key: no rotation is under way".into()),
+        true => Odd("device key: a rotation was interrupted; the next start, or any command, finishes it".into()),
+    }
 }
 
 fn check_clock(now: &Now) -> Finding {

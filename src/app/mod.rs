@@ -7,6 +7,7 @@ mod admin;
 mod args;
 mod backup;
 pub mod config;
+mod device_key;
 mod doctor;
 mod metrics;
 mod prompt;
@@ -48,6 +49,7 @@ fn run_with(command: Command, config: Config) -> Outcome {
         Command::Doctor => Ok(doctor::doctor(&config)),
         Command::ShowConfig => say(&config.to_string()),
         Command::Backup { task, passphrase_file } => backup::run(&config, &task, passphrase_file.as_deref()),
+        Command::RotateDeviceKey => device_key::rotate(&config),
         Command::Update(task) => update::run(&config, &task),
         Command::Admin(order) => admin::order(&config, order),
         Command::Help(_) | Command::Version => Ok(ExitCode::SUCCESS),

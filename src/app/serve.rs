@@ -3,7 +3,7 @@
 use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::supervisor::{self, Supervisor};
-use super::{Outcome, backup, doctor, update};
+use super::{Outcome, backup, device_key, doctor, update};
 use crate::api::{Context, MakeBackup};
 use crate::audit;
 use crate::auth::{self, Auth};
@@ -46,8 +46,10 @@ impl Rooms {
     pub fn open(config: &Config) -> Result<Rooms, String> {
         let data = config.data.clone();
         backup::refuse_unfinished(&data)?;
+        device_key::finish(&data)?;
         let device = Arc::new(DeviceKey::load_or_make(&data).map_err(told)?);
         let store = Arc::new(Store::open(&data, device.derive("store")).map_err(told)?);
+        device_key::must_be_settled(&data)?;
         // After the store, whose lock tells us that we are alone: two books would tear the chain.
         audit::open(&data.join(audit::FILE), device.derive("audit")).map_err(told)?;
         if let Some(socket) = &config.audit_syslog {

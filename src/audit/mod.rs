@@ -6,6 +6,7 @@
 mod syslog;
 
 use crate::clock::{self, Seconds};
+use crate::disk;
 use crate::hex;
 use crate::limits;
 use crate::secret::Key32;
@@ -272,6 +273,42 @@ pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
     Ok(report)
 }
 
+/// The whole log once more in the folder `into`, its chain under `new` instead of `old`, and a last line that says so. Nobody may write to it
+/// meanwhile. A line that did not follow from the one before it stays as it is, and follows from it no more than before: what somebody
+/// altered is not made good. Answers how many lines there were.
+pub fn write_under(path: &Path, into: &Path, new: &Key32, old: &Key32) -> io::Result<usize> {
+    // Half a line goes first, as at every start.
+    Book::open(path, old.clone())?;
+    let files = files(path);
+    let mut before = (files.len() < limits::AUDIT_FILES).then(|| (beginning(), beginning()));
+    let mut count = 0;
+    for file in files {
+        let mut text = String::new();
+        for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
+            let good = split(whole).zip(before.as_ref());
+            let good = good.filter(|((line, mac), (before, _))| chain(old, before, line) == *mac);
+            let after = match good {
+                Some(((line, mac), (_, rechained))) => {
+                    let chain = chain(new, rechained, line);
+                    let _ = writeln!(text, "{line},\"chain\":\"{chain}\"}}");
+                    Some((mac.to_owned(), chain))
+                }
+                None => {
+                    let _ = writeln!(text, "{whole}");
+                    split(whole).map(|(_, mac)| (mac.to_owned(), mac.to_owned()))
+                }
+            };
+            before = after.or(before);
+            count += 1;
+        }
+        disk::write_new(&into.join(file.file_name().unwrap_or_default()), text.as_bytes())?;
+    }
+    let mut book = Book::open(&into.join(path.file_name().unwrap_or_default()), new.clone())?;
+    book.write(&line("device-key.rotate", &[], clock::today()))?;
+    book.file.sync_all()?;
+    Ok(count)
+}
+
 /// The last lines, oldest first, without their chain.
 pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
     last_lines(path, most, |_| true)
@@ -399,6 +436,33 @@ mod tests {
         assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
         assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [1, 2]);
         assert_eq!(broken(&lines[1..], &key), [1], "the first lines are missing");
+    }
+
+    #[test]
+    fn under_another_key_the_same_lines_are_good_and_the_same_are_broken() {
+        for long in [0, 100_000] {
+            let (dir, path, old) = written(3);
+            let (new, long) = (random::key(), "x".repeat(long));
+            let mut book = Book::open(&path, old.clone()).unwrap();
+            (0..65).for_each(|_| book.note("test", &[("long", &long)], 1));
+            let altered = fs::read_to_string(&path).unwrap().replacen("\"time\":1,", "\"time\":2,", 1);
+            fs::write(&path, altered + "half a li").unwrap();
+            let texts = |path: &Path| tail(path, 1000).unwrap();
+            let (before, lines) = (verify(&path, &old).unwrap(), texts(&path));
+            let into = dir.path().join("into");
+            fs::create_dir(&into).unwrap();
+            let count = write_under(&path, &into, &new, &old).unwrap();
+            let there = into.join("audit.log");
+            let after = verify(&there, &new).unwrap();
+            assert_eq!((count, after.lines), (before.lines - 1, count + 1), "half a line is none");
+            assert_eq!(after.broken[..], before.broken[..before.broken.len() - 1]);
+            assert!(!after.broken.is_empty(), "what was altered is not made good");
+            assert_eq!(texts(&there)[..count], lines);
+            assert!(texts(&there)[count].contains("device-key.rotate"));
+            assert!(verify(&there, &old).unwrap().broken.len() >= count, "the old key is good for nothing");
+            assert!(files(&there).iter().all(|file| fs::metadata(file).unwrap().mode() & 0o777 == 0o600));
+            assert_eq!(files(&there).len(), files(&path).len());
+        }
     }
 
     #[test]

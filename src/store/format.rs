@@ -30,7 +30,12 @@ pub fn read(records: &Records) -> Result<Option<u32>, StoreError> {
 /// A new database gets today's format, an old one is brought to it step by step, a newer one is refused untouched.
 pub fn bring_up_to_date(records: &Records, dir: &Path, steps: &[Step]) -> Result<(), StoreError> {
     let ours = steps.len() as u32 + 1;
-    match read(records)? {
+    // Every database has this record: where it does not check, none of the others would.
+    let found = read(records).map_err(|error| match error {
+        StoreError::Damaged(_) => StoreError::AnotherKey,
+        error => error,
+    })?;
+    match found {
         None => begin(records, ours),
         Some(format) if format == ours => Ok(()),
         Some(format) if format > ours => Err(StoreError::Newer(format)),

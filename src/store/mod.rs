@@ -42,6 +42,8 @@ pub enum StoreError {
     AlreadyOpen,
     /// Written by a newer version of this program.
     Newer(u32),
+    /// Not one record is ours: it was written under another device key, or the first that is read was changed.
+    AnotherKey,
     /// The file, or one record in it, is not as we wrote it.
     Damaged(String),
     Io(io::Error),
@@ -64,6 +66,9 @@ impl fmt::Display for StoreError {
                     "the database has format {format}, made by a newer footbridge; install that one, or restore a backup"
                 )
             }
+            StoreError::AnotherKey => out.write_str(
+                "the database was written under another device.key, or is damaged; put the device.key that belongs to it back, or restore a backup",
+            ),
             StoreError::Damaged(what) => write!(out, "the database is damaged ({what}); restore a backup"),
             StoreError::Io(error) => write!(out, "the database: {error}"),
             StoreError::GaveUp => out.write_str("the database cannot be used since an error of the disk"),

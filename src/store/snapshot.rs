@@ -1,9 +1,10 @@
 //! All records at one moment, as they are stored: what a backup holds.
 
 use super::engine::{Change, Condition, Engine, Pair, Redb};
-use super::table::Records;
-use super::{Store, StoreError, format};
+use super::table::{Plan, Records};
+use super::{Store, StoreError, User, format};
 use crate::secret::Key32;
+use crate::vault::VaultError;
 use serde_json::Value;
 use std::io;
 use std::path::Path;
@@ -37,6 +38,35 @@ impl Snapshot {
         }
         let users = self.0.iter().filter(|(key, _)| key.starts_with(b"user/")).count();
         Ok(Contents { format, records: all.len(), users })
+    }
+
+    /// The same records with their MACs under another key, and each user changed. One that is not as it was written is an error: it must
+    /// not become a good one.
+    pub fn under(
+        self,
+        new: Key32,
+        old: Key32,
+        change: impl Fn(&mut User) -> Result<(), VaultError>,
+    ) -> Result<Snapshot, StoreError> {
+        // Only their keys are wanted: nothing is read from them.
+        let with = |key| Records::new(Box::new(Snapshot(Vec::new())), key);
+        let (old, new) = (with(old), with(new));
+        let mut plan = Plan::default();
+        for (key, value) in self.0 {
+            if key.starts_with(b"user/") {
+                let mut user: User = old.open(&key, &value)?;
+                change(&mut user).map_err(|error| StoreError::Damaged(format!("'{}': {error}", user.name)))?;
+                new.put(&mut plan, key, &user)?;
+            } else {
+                let sealed = new.seal(&key, old.proven(&key, &value)?);
+                plan.changes.push(Change::Put(key, sealed));
+            }
+        }
+        let pairs = plan.changes.into_iter().filter_map(|change| match change {
+            Change::Put(key, value) => Some((key, value)),
+            Change::Delete(_) => None,
+        });
+        Ok(Snapshot(pairs.collect()))
     }
 
     /// Makes a database of it, which must not be there yet.

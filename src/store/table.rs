@@ -67,10 +67,14 @@ impl Records {
         if json.len() > limits::VALUE_BYTES {
             return Err(StoreError::TooLong);
         }
-        let mut sealed = self.mac(&key, &json).finalize().into_bytes().to_vec();
-        sealed.extend_from_slice(&json);
+        let sealed = self.seal(&key, &json);
         plan.changes.push(Change::Put(key, sealed));
         Ok(())
+    }
+
+    /// A value as it is stored under this key.
+    pub fn seal(&self, key: &[u8], json: &[u8]) -> Vec<u8> {
+        [&self.mac(key, json).finalize().into_bytes()[..], json].concat()
     }
 
     /// The record goes, if it is there as it is now. False: there is none.
@@ -93,17 +97,24 @@ impl Records {
         self.engine.commit(&plan.conditions, &plan.changes)
     }
 
-    fn open<T: DeserializeOwned>(&self, key: &[u8], value: &[u8]) -> Result<T, StoreError> {
-        let odd = |what: &str| {
-            let name = key.split(|byte| *byte == b'/').next().unwrap_or_default();
-            StoreError::Damaged(format!("a record of '{}' {what}", String::from_utf8_lossy(name)))
-        };
-        let (mac, json) = value.split_at_checked(MAC_BYTES).ok_or_else(|| odd("is too short"))?;
-        self.mac(key, json).verify_slice(mac).map_err(|_| odd("was changed or moved from its place"))?;
-        serde_json::from_slice(json).map_err(|_| odd("has a form this version does not know"))
+    pub fn open<T: DeserializeOwned>(&self, key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+        let json = self.proven(key, value)?;
+        serde_json::from_slice(json).map_err(|_| odd(key, "has a form this version does not know"))
+    }
+
+    /// The JSON of a value that is as it was written.
+    pub fn proven<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], StoreError> {
+        let (mac, json) = value.split_at_checked(MAC_BYTES).ok_or_else(|| odd(key, "is too short"))?;
+        self.mac(key, json).verify_slice(mac).map_err(|_| odd(key, "was changed or moved from its place"))?;
+        Ok(json)
     }
 
     fn mac(&self, key: &[u8], json: &[u8]) -> Hmac<Sha256> {
         vault::mac(&self.key, &[&(key.len() as u32).to_be_bytes(), key, json])
     }
+}
+
+fn odd(key: &[u8], what: &str) -> StoreError {
+    let name = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+    StoreError::Damaged(format!("a record of '{}' {what}", String::from_utf8_lossy(name)))
 }

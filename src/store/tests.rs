@@ -286,7 +286,7 @@ fn the_file_is_private_and_has_one_owner() {
 fn another_device_key_opens_nothing() {
     let (dir, _, store) = fresh();
     drop(store);
-    assert!(matches!(Store::open(dir.path(), random::key()), Err(StoreError::Damaged(_))));
+    assert!(matches!(Store::open(dir.path(), random::key()), Err(StoreError::AnotherKey)));
 }
 
 #[test]
@@ -472,6 +472,34 @@ fn a_snapshot_is_checked_record_by_record_and_makes_the_same_store() {
     let again = Store::open(elsewhere.path(), key).unwrap();
     assert_eq!(again.hosts(ada.id).unwrap().len(), 1);
     assert_eq!(again.user_by_name("ada").unwrap().unwrap().id, ada.id);
+}
+
+#[test]
+fn a_snapshot_under_another_key_is_the_same_and_makes_nothing_good_that_was_changed() {
+    let (_dir, key, store) = fresh();
+    let ada = user("ada");
+    store.add_user(&ada).unwrap();
+    store.put_host(ada.id, &host("a"), 9).unwrap();
+    let (snapshot, new) = (store.snapshot().unwrap(), random::key());
+    let under = |snapshot: Snapshot| {
+        snapshot.under(new.clone(), key.clone(), |user| {
+            user.notices.push("changed".into());
+            Ok(())
+        })
+    };
+    let moved = under(snapshot.clone()).unwrap();
+    assert_eq!(moved.check(new.clone()).unwrap(), snapshot.check(key.clone()).unwrap());
+    assert!(matches!(moved.check(key.clone()), Err(StoreError::Damaged(_))));
+    let elsewhere = tempfile::tempdir().unwrap();
+    moved.write(elsewhere.path()).unwrap();
+    let again = Store::open(elsewhere.path(), new.clone()).unwrap();
+    assert_eq!(again.hosts(ada.id).unwrap(), store.hosts(ada.id).unwrap());
+    assert_eq!(again.user(ada.id).unwrap().unwrap().notices, ["changed"]);
+    for at in 0..snapshot.0.len() {
+        let mut changed = snapshot.clone();
+        *changed.0[at].1.first_mut().unwrap() ^= 1;
+        assert!(matches!(under(changed), Err(StoreError::Damaged(_))), "record {at}");
+    }
 }
 
 #[test]

@@ -331,6 +331,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("hostkey.replace", "host_keys::a_changed_key_is_shown_beside_the_old_one_and_refused_unless_replaced"),
     ("admin.update", "update::a_browser_brings_a_program_and_reads_how_it_went"),
     ("admin.update.install", "update::a_browser_brings_a_program_and_reads_how_it_went"),
+    ("device-key.rotate", "device_key::everything_opens_after_a_rotation_and_nothing_with_the_old_key"),
     ("cli.update", "update::a_browser_brings_a_program_and_reads_how_it_went"),
     ("cli.restart", "update::a_browser_brings_a_program_and_reads_how_it_went"),
 ];

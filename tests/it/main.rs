@@ -17,6 +17,7 @@ mod client;
 mod credentials;
 mod crowd;
 mod data_directory;
+mod device_key;
 mod devices;
 mod documents;
 mod foreign;

@@ -342,6 +342,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.cli.session.end': 'Auf der Kommandozeile: Terminal beendet',
   'people.event.cli.backup.create': 'Auf der Kommandozeile: Sicherung erstellt',
   'people.event.cli.restart': 'Auf der Kommandozeile: Neustart',
+  'people.event.device-key.rotate': 'Auf der Kommandozeile: anderer Geräteschlüssel',
   'people.event.serve.start': 'Box gestartet',
   'people.event.serve.stop': 'Box gestoppt',
 };

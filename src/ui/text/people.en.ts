@@ -340,6 +340,7 @@ const people = {
   'people.event.cli.session.end': 'On the command line: terminal ended',
   'people.event.cli.backup.create': 'On the command line: backup made',
   'people.event.cli.restart': 'On the command line: restart',
+  'people.event.device-key.rotate': 'On the command line: another device key',
   'people.event.serve.start': 'Box started',
   'people.event.serve.stop': 'Box stopped',
 };
