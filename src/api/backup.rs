@@ -1,7 +1,7 @@
 //! A backup for whoever administers the box from afar: the same file as `footbridge backup create` makes.
 
 use super::users::{note, prove};
-use super::{Answer, Content, Context, Cookie, Problem, Request};
+use super::{Answer, Content, Context, Problem, Request};
 use crate::auth;
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -20,5 +20,5 @@ pub fn create(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     prove(context, request, fields.proof.as_ref(), "export backup")?;
     let file = (context.make_backup)(&fields.passphrase).map_err(|why| Problem::internal(&why))?;
     note(request, "admin.backup", "box")?;
-    Ok(Answer { status: 200, content: Content::Backup(file), cookie: Cookie::Keep })
+    Ok(Answer { status: 200, content: Content::Backup(file), ..Answer::nothing() })
 }

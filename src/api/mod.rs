@@ -16,6 +16,7 @@ mod logins;
 mod passkeys;
 mod preferences;
 mod problem;
+mod restore;
 pub mod sessions;
 mod state;
 mod update;
@@ -23,6 +24,7 @@ mod users;
 mod backup;
 
 pub use problem::Problem;
+pub use restore::{Restore, Unfit};
 
 use crate::auth::logins::{Login, Stage};
 use crate::auth::{Auth, Shown};
@@ -126,17 +128,19 @@ pub struct Answer {
     pub status: u16,
     pub content: Content,
     pub cookie: Cookie,
+    /// When it has been sent, the box starts anew.
+    pub starts_anew: bool,
 }
 
 impl Answer {
     pub fn json(status: u16, body: &impl Serialize) -> Result<Answer, Problem> {
         let text = serde_json::to_vec(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Answer { status, content: Content::Json(text), cookie: Cookie::Keep })
+        Ok(Answer { status, content: Content::Json(text), ..Answer::nothing() })
     }
 
     /// `204`.
     pub fn nothing() -> Answer {
-        Answer { status: 204, content: Content::Nothing, cookie: Cookie::Keep }
+        Answer { status: 204, content: Content::Nothing, cookie: Cookie::Keep, starts_anew: false }
     }
 
     fn with(self, cookie: Cookie) -> Answer {
@@ -218,6 +222,8 @@ pub struct Context {
     pub make_backup: MakeBackup,
     /// Where a newer program is put.
     pub inbox: Arc<Inbox>,
+    /// Where a backup is put while nobody has claimed the box.
+    pub restore: Arc<Restore>,
 }
 
 pub type MakeBackup = Box<dyn Fn(&Secret) -> Result<Vec<u8>, String> + Send + Sync>;
@@ -261,6 +267,9 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/ca.pem", Open, state::ca),
     route(Get, "/api/state", Open, state::state),
     counted(&[Counted::SignIn], route(Post, "/api/claim", Stranger, login::claim)),
+    counted(&[Counted::SignIn], route(Post, "/api/restore", Stranger, restore::begin)),
+    counted(&[Counted::SignIn], route(Put, "/api/restore", Stranger, restore::put)),
+    counted(&[Counted::SignIn], route(Post, "/api/restore/finish", Stranger, restore::finish)),
     counted(&[Counted::SignIn, Counted::Device], route(Post, "/api/login", Stranger, login::sign_in)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/invite", Stranger, invites::accept)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/reset", Stranger, invites::reset)),

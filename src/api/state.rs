@@ -21,7 +21,7 @@ pub fn ready(context: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
 
 pub fn ca(context: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
     let pem = context.ca_pem.clone().ok_or_else(Problem::not_found)?;
-    Ok(Answer { status: 200, content: Content::Pem(pem), cookie: Cookie::Keep })
+    Ok(Answer { status: 200, content: Content::Pem(pem), ..Answer::nothing() })
 }
 
 pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

@@ -31,7 +31,7 @@ impl From<Refused> for Problem {
 }
 
 /// The command line's words, as the page shows them.
-fn sentence(why: &str) -> String {
+pub fn sentence(why: &str) -> String {
     let mut letters = why.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
 }

@@ -9,23 +9,33 @@
 //!
 //! The credentials in it stay sealed under their users' passwords. A restore is made of whole files that get their names last, the
 //! device key after all others: without it nothing starts.
+//!
+//! ```text
+//! command line  file -> checked -> .restore-ID/ -> each file its name
+//! page          file -> checked -> .restored/ -> restored/, if nobody has an account -> the box starts anew -> each file its name
+//! ```
 
 use super::admin::{self, Order};
 use super::config::Config;
 use super::{Outcome, prompt, say};
-use crate::auth::{self, Cost};
+use crate::api::Unfit;
+use crate::audit;
+use crate::auth::{self, Auth, Cost};
 use crate::clock::{self, Seconds};
 use crate::disk::{self, Beside};
 use crate::limits;
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
-use crate::store::{self, Contents, Snapshot, Store};
+use crate::store::{self, Contents, Snapshot, Store, StoreError};
 use crate::vault::{self, DEVICE_KEY_FILE, DeviceKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +45,10 @@ const MAGIC: &[u8] = b"footbridge-backup 1\n";
 const HEAD_BYTES: usize = MAGIC.len() + 12 + 16;
 /// A directory of this name holds what a restore has not finished. While it is there, nothing starts.
 const UNFINISHED: &str = ".restore-";
+/// A directory of this name holds a whole restore from the page. The next start puts it in place.
+const RESTORED: &str = "restored";
+/// The same, not whole yet. What is left of it goes.
+const STAGING: &str = ".restored";
 /// The box's own certificates: what browsers were told to trust.
 const TLS: [&str; 5] = ["ca.pem", "ca.key", "leaf.pem", "leaf.key", "leaf.json"];
 
@@ -153,6 +167,7 @@ fn key(passphrase: &Secret, salt: &[u8; 16], cost: Cost) -> Result<Key32, String
 /// A backup that was opened and found whole.
 struct Opened {
     bundle: Bundle,
+    device: DeviceKey,
     device_key: Zeroizing<Vec<u8>>,
     tls: Vec<(String, Zeroizing<Vec<u8>>)>,
     snapshot: Snapshot,
@@ -184,10 +199,23 @@ fn open(file: &Path, passphrase_file: Option<&Path>) -> Result<Opened, String> {
         false => Box::new(File::open(file).map_err(|error| error.to_string())?),
     };
     source.take(limits::BACKUP_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let (salt, cost) = head(&bytes)?;
+    // Nobody is asked for the passphrase of what is no backup.
+    head(&bytes)?;
     let passphrase = prompt::secret("Passphrase of this backup: ", passphrase_file)?;
-    let text = unseal(bytes, &key(&passphrase, &salt, cost)?)?;
-    check(serde_json::from_slice(&text).map_err(|_| "this backup has a form that this version does not know")?)
+    open_with(&bytes, &passphrase).map_err(|unfit| match unfit {
+        Unfit::File(why) | Unfit::Passphrase(why) => why,
+        Unfit::Taken | Unfit::Disk(_) => "it cannot be opened".into(),
+    })
+}
+
+fn open_with(bytes: &[u8], passphrase: &Secret) -> Result<Opened, Unfit> {
+    let (salt, cost) = head(bytes).map_err(Unfit::File)?;
+    let text = unseal(bytes, &key(passphrase, &salt, cost).map_err(Unfit::File)?).map_err(Unfit::Passphrase)?;
+    let bundle: Bundle = serde_json::from_slice(&text)
+        .map_err(|_| Unfit::File("this backup has a form that this version does not know".into()))?;
+    // Each copy of it takes as much again of a small board.
+    drop(text);
+    check(bundle).map_err(Unfit::File)
 }
 
 /// Salt and cost, if this is a backup at all.
@@ -214,14 +242,14 @@ fn head(bytes: &[u8]) -> Result<([u8; 16], Cost), String> {
     }
 }
 
-fn unseal(mut bytes: Vec<u8>, key: &Key32) -> Result<Zeroizing<Vec<u8>>, String> {
-    let sealed = bytes.split_off(HEAD_BYTES.min(bytes.len()));
-    vault::open_bytes(key, &bytes, sealed)
+fn unseal(bytes: &[u8], key: &Key32) -> Result<Zeroizing<Vec<u8>>, String> {
+    let (head, sealed) = bytes.split_at(HEAD_BYTES.min(bytes.len()));
+    vault::open_bytes(key, head, sealed.to_vec())
         .map_err(|_| "it does not open: the passphrase is wrong, or the file was changed or cut off".into())
 }
 
 /// Every record under the device key that is in it.
-fn check(bundle: Bundle) -> Result<Opened, String> {
+fn check(mut bundle: Bundle) -> Result<Opened, String> {
     let decode = |text: &String| BASE64.decode(text).map_err(|_| "this backup is damaged".to_owned());
     let device_key = Zeroizing::new(decode(&bundle.device_key)?);
     let device = DeviceKey::from_backup(&device_key).ok_or("this backup's device key is damaged")?;
@@ -231,10 +259,11 @@ fn check(bundle: Bundle) -> Result<Opened, String> {
         Ok((name.clone(), Zeroizing::new(decode(text)?)))
     });
     let tls = tls.collect::<Result<Vec<_>, String>>()?;
-    let records = bundle.records.iter().map(|(key, value)| Ok((decode(key)?, decode(value)?)));
+    let records = mem::take(&mut bundle.records).into_iter();
+    let records = records.map(|(key, value)| Ok((decode(&key)?, decode(&value)?)));
     let snapshot = Snapshot(records.collect::<Result<_, String>>()?);
     let contents = snapshot.check(device.derive("store")).map_err(|error| error.to_string())?;
-    Ok(Opened { bundle, device_key, tls, snapshot, contents })
+    Ok(Opened { bundle, device, device_key, tls, snapshot, contents })
 }
 
 // ---- restoring one ----
@@ -277,18 +306,100 @@ fn remove(path: &Path) -> io::Result<()> {
 fn put_in_place(data: &Path, opened: Opened) -> Result<(), String> {
     let told = |error: io::Error| error.to_string();
     let unfinished = data.join(format!("{UNFINISHED}{}", Id::random()));
-    let tls = unfinished.join("tls");
-    DirBuilder::new().recursive(true).mode(0o700).create(&tls).map_err(told)?;
-    for (name, bytes) in &opened.tls {
-        disk::write_new(&tls.join(name), bytes).map_err(told)?;
-    }
-    opened.snapshot.write(&unfinished).map_err(|error| error.to_string())?;
-    disk::write_new(&unfinished.join(DEVICE_KEY_FILE), &opened.device_key).map_err(told)?;
-    [&tls, &unfinished].into_iter().try_for_each(|dir| disk::sync_dir(dir)).map_err(told)?;
+    lay_out(&unfinished, opened).map_err(|error| match error {
+        StoreError::Io(error) => told(error),
+        error => error.to_string(),
+    })?;
     for name in ["tls", store::FILE, DEVICE_KEY_FILE] {
         fs::rename(unfinished.join(name), data.join(name)).and_then(|()| disk::sync_dir(data)).map_err(told)?;
     }
     fs::remove_dir(&unfinished).and_then(|()| disk::sync_dir(data)).map_err(told)
+}
+
+/// All its files, on the disk, in a directory of their own.
+fn lay_out(dir: &Path, opened: Opened) -> Result<(), StoreError> {
+    let tls = dir.join("tls");
+    DirBuilder::new().recursive(true).mode(0o700).create(&tls).map_err(StoreError::Io)?;
+    for (name, bytes) in &opened.tls {
+        disk::write_new(&tls.join(name), bytes).map_err(StoreError::Io)?;
+    }
+    opened.snapshot.write(dir)?;
+    disk::write_new(&dir.join(DEVICE_KEY_FILE), &opened.device_key).map_err(StoreError::Io)?;
+    [tls.as_path(), dir].into_iter().try_for_each(disk::sync_dir).map_err(StoreError::Io)
+}
+
+// ---- restoring one by the page ----
+
+/// How many users come back. Everything lies ready then, and nobody gets an account here any more: the box must start anew.
+pub fn stage(data: &Path, store: &Store, file: &[u8], passphrase: &Secret, by: IpAddr) -> Result<usize, Unfit> {
+    let opened = open_with(file, passphrase)?;
+    let users = opened.contents.users;
+    let staging = data.join(STAGING);
+    let placed = lay_out_noted(&staging, opened, by).and_then(|()| {
+        store.give_way(|| {
+            fs::rename(&staging, data.join(RESTORED))?;
+            // It has its name. If a power cut takes that back, the box is as it was; the start makes sure of it otherwise.
+            let _ = disk::sync_dir(data);
+            Ok(())
+        })
+    });
+    match placed {
+        Ok(true) => Ok(users),
+        refused => {
+            let _ = there(fs::remove_dir_all(&staging));
+            Err(refused.err().map_or(Unfit::Taken, Unfit::Disk))
+        }
+    }
+}
+
+/// The audit begins with it: that of before was written under a key that goes.
+fn lay_out_noted(staging: &Path, opened: Opened, by: IpAddr) -> Result<(), StoreError> {
+    let key = opened.device.derive("audit");
+    let fresh = there(fs::remove_dir_all(staging)).map_err(StoreError::Io);
+    fresh.and_then(|()| lay_out(staging, opened))?;
+    audit::begin(&staging.join(audit::FILE), key, "claim.restore", &[("peer", &by.to_string())])
+        .and_then(|()| disk::sync_dir(staging))
+        .map_err(StoreError::Io)
+}
+
+/// Before anything is opened. Wherever a power cut ends it, the next start goes on from there.
+pub fn finish_restored(data: &Path) -> Result<(), String> {
+    let told = |error: io::Error| format!("{}: a restore cannot be finished: {error}", data.display());
+    there(fs::remove_dir_all(data.join(STAGING))).map_err(told)?;
+    let restored = data.join(RESTORED);
+    let folder = match File::open(&restored) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        folder => folder.map_err(told)?,
+    };
+    // Two commands at once: the second one finds nothing left to do.
+    flock(&folder, FlockOperation::LockExclusive).map_err(|error| told(error.into()))?;
+    put_restored_in_place(data, &restored).map_err(told)?;
+    log::info!("the restored backup is in its place");
+    Ok(())
+}
+
+fn put_restored_in_place(data: &Path, restored: &Path) -> io::Result<()> {
+    audit::forget_older(&data.join(audit::FILE))?;
+    Auth::forget_claim_code(data);
+    for name in ["tls", store::FILE, audit::FILE, DEVICE_KEY_FILE] {
+        let (from, to) = (restored.join(name), data.join(name));
+        if from.is_dir() {
+            // A directory takes the place of an empty one only.
+            there(fs::remove_dir_all(&to))?;
+        }
+        there(fs::rename(&from, &to))?;
+        disk::sync_dir(data)?;
+    }
+    there(fs::remove_dir_all(restored))?;
+    disk::sync_dir(data)
+}
+
+/// What is not there needs no more doing.
+fn there(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// Before anything is opened: a database without its device key would seem damaged, and a new key would be made beside it.

@@ -4,7 +4,7 @@ use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::supervisor::{self, Supervisor};
 use super::{Outcome, backup, device_key, doctor, update};
-use crate::api::{Context, MakeBackup};
+use crate::api::{Context, MakeBackup, Restore};
 use crate::audit;
 use crate::auth::{self, Auth};
 use crate::bridge::Registry;
@@ -14,6 +14,7 @@ use crate::journal;
 use crate::limits;
 use crate::random::Id;
 use crate::release::Inbox;
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::vault::DeviceKey;
 use crate::web::{self, Proxies, Site};
@@ -45,6 +46,7 @@ pub struct Rooms {
 impl Rooms {
     pub fn open(config: &Config) -> Result<Rooms, String> {
         let data = config.data.clone();
+        backup::finish_restored(&data)?;
         backup::refuse_unfinished(&data)?;
         device_key::finish(&data)?;
         let device = Arc::new(DeviceKey::load_or_make(&data).map_err(told)?);
@@ -104,6 +106,8 @@ pub fn serve(config: &Config) -> Outcome {
     }
     let door = Arc::new(Door::open(door_settings(config, inherited)?).map_err(told)?);
     let inbox = Arc::new(update::inbox(config));
+    let anew = Arc::new(AtomicBool::new(false));
+    let restore = Arc::new(restore(&rooms, &door, &anew));
     let context = Context {
         auth: rooms.auth.clone(),
         store: rooms.store.clone(),
@@ -114,6 +118,7 @@ pub fn serve(config: &Config) -> Outcome {
         audit_required: config.audit_required,
         make_backup: backup_maker(&rooms),
         inbox: inbox.clone(),
+        restore: restore.clone(),
     };
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let site = Arc::new(Site {
@@ -124,7 +129,6 @@ pub fn serve(config: &Config) -> Outcome {
         hsts: config.certificate.is_some(),
         base: config.base_path.clone(),
     });
-    let anew = Arc::new(AtomicBool::new(false));
     let running = Running {
         registry: rooms.registry.clone(),
         door: door.clone(),
@@ -136,7 +140,7 @@ pub fn serve(config: &Config) -> Outcome {
     };
     start_office(&rooms, running)?;
     let supervisor = Arc::new(Supervisor::from_environment());
-    start_keeper(&rooms, &door, &inbox, supervisor.clone())?;
+    start_keeper(&rooms, &door, inbox, restore, supervisor.clone())?;
     announce(&rooms, &door)?;
     supervisor.ready();
     audit::note("serve.start", &[("version", env!("CARGO_PKG_VERSION"))]);
@@ -166,6 +170,21 @@ fn backup_maker(rooms: &Rooms) -> MakeBackup {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         backup::make(&data, &store, passphrase)
     })
+}
+
+/// The same.
+fn restore(rooms: &Rooms, door: &Arc<Door>, anew: &Arc<AtomicBool>) -> Restore {
+    let (data, store, turn) = (rooms.data.clone(), rooms.store.clone(), Mutex::new(()));
+    let stage = move |file: &[u8], passphrase: &Secret, by: IpAddr| {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        backup::stage(&data, &store, file, passphrase, by)
+    };
+    let (door, anew) = (door.clone(), anew.clone());
+    let start_anew = move || {
+        anew.store(true, Ordering::Relaxed);
+        door.stop();
+    };
+    Restore::new(Box::new(stage), Box::new(start_anew))
 }
 
 fn start_log(config: &Config) -> Result<(), String> {
@@ -238,7 +257,8 @@ fn start_office(rooms: &Rooms, running: Running) -> Result<(), String> {
 fn start_keeper(
     rooms: &Rooms,
     door: &Arc<Door>,
-    inbox: &Arc<Inbox>,
+    inbox: Arc<Inbox>,
+    restore: Arc<Restore>,
     supervisor: Arc<Supervisor>,
 ) -> Result<(), String> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -249,7 +269,7 @@ fn start_keeper(
         Ok(ours)
     };
     let (hup, term, int) = (signal(SIGHUP)?, signal(SIGTERM)?, signal(SIGINT)?);
-    let (auth, registry, door, inbox) = (rooms.auth.clone(), rooms.registry.clone(), door.clone(), inbox.clone());
+    let (auth, registry, door) = (rooms.auth.clone(), rooms.registry.clone(), door.clone());
     let thread = thread::Builder::new().name("keeper".into()).stack_size(limits::CONNECTION_STACK_BYTES);
     let keep = move || {
         loop {
@@ -272,6 +292,7 @@ fn start_keeper(
                 let _ = auth.forget_what_ran_out(&now);
                 registry.sweep(now.since_boot);
                 inbox.sweep(Instant::now());
+                restore.sweep(Instant::now());
                 update::reap();
                 door.renew_if_due(&now);
             });

@@ -42,6 +42,24 @@ pub fn copy_to(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A book that is not open yet, and this line of it, on the disk.
+pub fn begin(path: &Path, key: Key32, event: &str, fields: &[(&str, &str)]) -> io::Result<()> {
+    let mut book = Book::open(path, key)?;
+    book.write(&line(event, fields, clock::today()))?;
+    book.file.sync_all()
+}
+
+/// The files that were rotated away, of a book that another one takes the place of.
+pub fn forget_older(path: &Path) -> io::Result<()> {
+    for number in 1..limits::AUDIT_FILES {
+        match fs::remove_file(numbered(path, number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes a line. It never fails its caller: what cannot be written is said in the log, once.
 pub fn note(event: &str, fields: &[(&str, &str)]) {
     if let Some(book) = BOOK.get() {

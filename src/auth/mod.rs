@@ -165,6 +165,9 @@ fn unless_the_disk_refuses<T>(done: Result<T, Refusal>) -> Result<Option<T>, Ref
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
+        if let StoreError::GivesWay = error {
+            return Refusal::Gone;
+        }
         let disk = error.disk();
         let refusal = internal(error);
         disk.map_or(refusal, Refusal::Disk)
@@ -271,12 +274,16 @@ impl Auth {
         claim::renew(dir)
     }
 
+    pub fn forget_claim_code(dir: &Path) {
+        claim::forget(dir);
+    }
+
     pub fn claimed(&self) -> bool {
         self.claimed.load(Ordering::Acquire)
     }
 
-    /// Makes the first administrator, once.
-    pub fn claim(&self, code: &Secret, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+    /// Does whoever asks hold the claim code of a box that nobody has claimed? A wrong one counts like a wrong password.
+    pub fn check_claim_code(&self, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
         if self.claimed() {
             return Err(Refusal::Gone);
         }
@@ -286,6 +293,12 @@ impl Auth {
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
+        Ok(())
+    }
+
+    /// Makes the first administrator, once.
+    pub fn claim(&self, code: &Secret, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        self.check_claim_code(code, who)?;
         let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
         match self.store.add_first_administrator(&user) {
             // Whoever was first may not have come to say that the box is claimed; the store knows.

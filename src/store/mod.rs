@@ -22,6 +22,7 @@ use engine::Redb;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use table::Records;
 
@@ -38,6 +39,8 @@ pub enum StoreError {
     TooLong,
     /// Whose it would be is gone, or not (any more) as they must be for it.
     Overtaken,
+    /// Another store takes this one's place: nobody gets an account here any more.
+    GivesWay,
     /// Another process has the file.
     AlreadyOpen,
     /// Written by a newer version of this program.
@@ -58,6 +61,7 @@ impl fmt::Display for StoreError {
             StoreError::Exists => out.write_str("it exists already"),
             StoreError::TooLong => out.write_str("the value is too long to be stored"),
             StoreError::Overtaken => out.write_str("whose it would be is gone, or has changed meanwhile"),
+            StoreError::GivesWay => out.write_str("a restored backup is about to take its place"),
             StoreError::AlreadyOpen => out
                 .write_str("the database is open in another process; is a footbridge running on this data directory?"),
             StoreError::Newer(format) => {
@@ -120,6 +124,7 @@ pub struct Store {
     records: Records,
     /// One writer at a time reads, decides and commits, so that quotas hold. The engine's conditions stand behind it.
     turn: Mutex<()>,
+    gives_way: AtomicBool,
 }
 
 impl Store {
@@ -128,12 +133,24 @@ impl Store {
     pub fn open(dir: &Path, key: Key32) -> Result<Store, StoreError> {
         let records = Records::new(Box::new(Redb::open(&dir.join(FILE))?), key);
         format::bring_up_to_date(&records, dir, format::STEPS)?;
-        Ok(Store { records, turn: Mutex::new(()) })
+        Ok(Store { records, turn: Mutex::new(()), gives_way: AtomicBool::new(false) })
     }
 
     /// Can the store be read, and is it what it was at the start?
     pub fn check(&self) -> Result<(), StoreError> {
         format::read(&self.records).map(drop)
+    }
+
+    /// For another store that is to take this one's place: if nobody has an account here, this deed is done, and nobody gets one
+    /// afterwards. False: somebody has, and it was not done.
+    pub fn give_way(&self, deed: impl FnOnce() -> io::Result<()>) -> Result<bool, StoreError> {
+        let _turn = self.my_turn();
+        if self.gives_way.load(Ordering::Relaxed) || !self.users()?.is_empty() {
+            return Ok(false);
+        }
+        deed().map_err(StoreError::Io)?;
+        self.gives_way.store(true, Ordering::Relaxed);
+        Ok(true)
     }
 
     fn my_turn(&self) -> MutexGuard<'_, ()> {

@@ -133,6 +133,21 @@ fn twenty_at_once_make_one_first_administrator() {
 }
 
 #[test]
+fn a_store_gives_way_while_nobody_has_an_account_and_takes_nobody_afterwards() {
+    let (_dir, _, store) = fresh();
+    let refused = store.give_way(|| Err(std::io::ErrorKind::StorageFull.into()));
+    assert!(refused.is_err_and(|error| error.disk() == Some(Disk::Full)));
+    store.add_first_administrator(&User { role: Role::Administrator, ..user("ada") }).unwrap();
+    assert!(!store.give_way(|| panic!("it would be lost")).unwrap());
+    let (_dir, _, store) = fresh();
+    assert!(store.give_way(|| Ok(())).unwrap());
+    let administrator = User { role: Role::Administrator, ..user("ada") };
+    assert!(matches!(store.add_first_administrator(&administrator), Err(StoreError::GivesWay)));
+    assert!(matches!(store.add_user(&user("bob")), Err(StoreError::GivesWay)));
+    assert!(!store.give_way(|| panic!("twice")).unwrap());
+}
+
+#[test]
 fn what_belongs_to_a_user_is_theirs_and_goes_with_them() {
     let (_dir, _, store) = fresh();
     let (ada, bob) = (user("ada"), user("bob"));

@@ -4,6 +4,7 @@ use super::engine::Change;
 use super::table::{Plan, key};
 use super::{Role, Store, StoreError, User};
 use crate::random::Id;
+use std::sync::atomic::Ordering;
 
 const USER: &str = "user";
 const HOST: &str = "host";
@@ -37,6 +38,9 @@ impl Store {
 
     /// As part of a transaction that does more. Our turn is the caller's.
     pub(super) fn insert_user_by(&self, mut plan: Plan, user: &User) -> Result<(), StoreError> {
+        if self.gives_way.load(Ordering::Relaxed) {
+            return Err(StoreError::GivesWay);
+        }
         if self.records.watch::<Id>(&mut plan, &name_key(&user.name))?.is_some() {
             return Err(StoreError::Exists);
         }

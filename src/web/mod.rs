@@ -102,6 +102,12 @@ impl Connection<'_> {
             Err(bad) => return self.say(&Reply::bad(bad), None, true),
         };
         match self.handle(&head)? {
+            Outcome::Reply(reply) if reply.starts_anew => {
+                // Whether or not anybody hears it.
+                let said = self.say(&reply, head.verb, true);
+                (self.site.context.restore.start_anew)();
+                said
+            }
             Outcome::Reply(reply) => self.say(&reply, head.verb, head.close),
             Outcome::LastReply(reply) => self.say(&reply, head.verb, true),
             Outcome::Terminal(accept, visit) => {

@@ -37,13 +37,23 @@ pub struct Reply {
     kind: Option<&'static str>,
     cache: &'static str,
     pub body: Body,
+    /// When it has been sent, the box starts anew.
+    pub starts_anew: bool,
 }
 
 const NO_STORE: &str = "no-store";
 
 impl Reply {
     fn new(status: u16) -> Reply {
-        Reply { status, lines: Vec::new(), cookie: Cookie::Keep, kind: None, cache: NO_STORE, body: Body::Nothing }
+        Reply {
+            status,
+            lines: Vec::new(),
+            cookie: Cookie::Keep,
+            kind: None,
+            cache: NO_STORE,
+            body: Body::Nothing,
+            starts_anew: false,
+        }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
@@ -70,7 +80,7 @@ impl Reply {
                     .with("content-disposition", "attachment; filename=\"footbridge-ca.pem\"")
             }
         };
-        Reply { cookie: answer.cookie, ..reply }
+        Reply { cookie: answer.cookie, starts_anew: answer.starts_anew, ..reply }
     }
 
     pub fn problem(problem: &Problem) -> Reply {

@@ -58,13 +58,13 @@ impl Disk {
         run("mount", &["-o", "loop,errors=remount-ro", image.to_str().unwrap(), place.to_str().unwrap()]);
     }
 
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut filler = File::create(self.place().join("filler")).unwrap();
         let full = io::copy(&mut io::repeat(1), &mut filler).unwrap_err();
         assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         fs::remove_file(self.place().join("filler")).unwrap();
     }
 
@@ -99,6 +99,8 @@ const WRITES_NOTHING: &[(&str, &str)] = &[
     ("POST /api/form", "tokens of forms are in memory"),
     ("POST /api/device/challenge", "challenges are known by their MAC"),
     ("POST /api/factor/passkey/begin", "a challenge, in memory"),
+    ("POST /api/restore", "it is kept in memory until it is whole"),
+    ("PUT /api/restore", "it is kept in memory until it is whole"),
     ("POST /api/backup", "it is read, and given to the browser"),
     ("POST /api/sessions", "a terminal starts; the host's last use, and where a password goes, may be lost"),
     ("DELETE /api/sessions/{id}", "terminals are in memory"),
@@ -108,6 +110,7 @@ const WRITES_NOTHING: &[(&str, &str)] = &[
 /// Routes that write, and are tried elsewhere, for each wants a scene of its own.
 const TRIED_ELSEWHERE: &[(&str, &str)] = &[
     ("POST /api/claim", "full_disk_people"),
+    ("POST /api/restore/finish", "restore"),
     ("POST /api/factor/begin", "writes nothing but by a code, and codes are tried in full_disk_people"),
     ("POST /api/factor/verify", "below"),
     ("POST /api/factor/recover", "below"),

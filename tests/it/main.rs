@@ -38,6 +38,7 @@ mod power_cut;
 mod preferences;
 mod proxy_nginx;
 mod requests;
+mod restore;
 mod rooms;
 mod routes;
 mod same_origin;

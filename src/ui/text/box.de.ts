@@ -241,6 +241,22 @@ const box: Record<string, string> = {
   'The connection broke: {}.': 'Die Verbindung brach ab: {}.',
   "Connect again. The host's log may say why.": 'Verbinde neu. Das Log des Hosts sagt vielleicht, weshalb.',
 
+  // Zurückspielen
+  'Somebody has an account on this box already, and a restore would end it.': 'Jemand hat auf dieser Box schon ein Konto, und es ginge dabei verloren.',
+  'Restore the backup on an empty box.': 'Spiele die Sicherung auf einer leeren Box zurück.',
+  'This page restores a backup of 1 to {} bytes; a larger one is restored on the command line.': 'Diese Seite spielt eine Sicherung von 1 bis {} Byte zurück; eine größere spielt die Kommandozeile zurück.',
+  'It does not open: the passphrase is wrong, or the file was changed or cut off.': 'Sie öffnet sich nicht: Die Passphrase ist falsch, oder die Datei wurde verändert oder abgeschnitten.',
+  'This backup was made by a newer footbridge; install that one.': 'Diese Sicherung stammt von einem neueren Footbridge; installiere das.',
+  'This is not a backup.': 'Das ist keine Sicherung.',
+  'This backup ends too early.': 'Diese Sicherung hört zu früh auf.',
+  "This backup's head was changed.": 'Der Kopf dieser Sicherung wurde verändert.',
+  'This backup has a form that this version does not know.': 'Diese Sicherung hat eine Form, die diese Version nicht kennt.',
+  'This backup is damaged.': 'Diese Sicherung ist beschädigt.',
+  "This backup's device key is damaged.": 'Der Geräteschlüssel in dieser Sicherung ist beschädigt.',
+  'This backup holds a file of no use.': 'Diese Sicherung enthält eine Datei, die nicht hineingehört.',
+  'The database is damaged ({}); restore a backup.': 'Die Datenbank ist beschädigt ({}); nimm eine andere Sicherung.',
+  'The database has format {}, made by a newer footbridge; install that one, or restore a backup.': 'Die Datenbank hat Format {} und stammt von einem neueren Footbridge; installiere das, oder nimm eine andere Sicherung.',
+
   // Aktualisierung
   'This box cannot be updated from the page.': 'Diese Box kann nicht von der Seite aus aktualisiert werden.',
   'The file is not what was signed, or another key signed it.': 'Die Datei ist nicht das, was signiert wurde, oder ein anderer Schlüssel hat sie signiert.',

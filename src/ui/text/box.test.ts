@@ -10,7 +10,7 @@ const SOURCE = join(process.cwd(), '..');
 const SPEAKS = ['api', 'auth', 'bridge', 'ssh', 'store/mod.rs', 'web/guard.rs', 'web/mod.rs'];
 /** Sentences stand in these too, among others that only the command line or the log shows. */
 const RC = '../firmware-image/rootfs/etc/rc';
-const SPEAKS_TOO = ['app/update.rs', RC];
+const SPEAKS_TOO = ['app/update.rs', 'app/backup.rs', RC];
 
 /** What only another program than the page can be told, and a part that is not shown. */
 const FOR_PROGRAMS = [

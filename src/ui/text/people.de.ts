@@ -289,6 +289,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.vault.lock': 'Tresor gesperrt, alle Browser abgemeldet',
   'people.event.claim': 'Box übernommen',
   'people.event.claim.failed': 'Übernahme fehlgeschlagen',
+  'people.event.claim.restore': 'Box aus einer Sicherung zurückgespielt',
   'people.event.account.locked': 'Nach falschen Versuchen ausgesperrt',
   'people.event.password.change': 'Passwort geändert',
   'people.event.password.failed': 'Passwortänderung fehlgeschlagen',

@@ -287,6 +287,7 @@ const people = {
   'people.event.vault.lock': 'Vault locked, all browsers signed out',
   'people.event.claim': 'Box claimed',
   'people.event.claim.failed': 'Claim failed',
+  'people.event.claim.restore': 'Box restored from a backup',
   'people.event.account.locked': 'Locked after wrong tries',
   'people.event.password.change': 'Password changed',
   'people.event.password.failed': 'Change of password failed',
