@@ -245,7 +245,11 @@ fn the_last_use_of_a_host_and_its_credential_is_one_write() {
     let dir = tempfile::tempdir().unwrap();
     let written = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let engine = Counting(Redb::open(&dir.path().join(FILE)).unwrap(), written.clone());
-    let store = Store { records: Records::new(Box::new(engine), random::key()), turn: Mutex::new(()) };
+    let store = Store {
+        records: Records::new(Box::new(engine), random::key()),
+        turn: Mutex::new(()),
+        gives_way: AtomicBool::new(false),
+    };
     let (me, host) = (somebody(&store), host("h"));
     let (used, other) = (credential(me), credential(me));
     store.put_host(me, &host, 9).unwrap();

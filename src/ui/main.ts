@@ -9,7 +9,7 @@ import { t } from './base/text';
 import type { State } from './base/types';
 import { readLink, showNotices, showStage, showTokenPage } from './people/index';
 import { failingCard } from './start/common';
-import { type Locked, showClaim, showSignIn } from './start/index';
+import { type Locked, forgetRestored, restoredWord, showClaim, showSignIn } from './start/index';
 import { type Work, openWork } from './work/index';
 import { keepWish, lockWish, showLocking } from './work/lock';
 
@@ -40,9 +40,12 @@ async function boot(): Promise<void> {
     if (link) return showTokenPage(root, state, link, () => void boot());
     if (!state.user) {
       showSignIn(root, state, () => void boot(), locked);
-      if (restarted) sayRestarted();
+      const restored = restoredWord();
+      if (restored !== null) say(restored, 'status');
+      else if (restarted) say(t('work.restarted'), 'alert');
       return;
     }
+    forgetRestored();
     if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
     if (lockWish() !== null) return lockNow(state.user.name);
     await loadSettings();
@@ -71,9 +74,10 @@ function lockNow(name: string): void {
   });
 }
 
-/** Plainly, instead of pretending: what ran on the box is gone. */
-function sayRestarted(): void {
-  root.querySelector('form')?.before(h('div', { class: 'alert warn', role: 'alert' }, icon('warn'), h('p', {}, t('work.restarted'))));
+/** Plainly, instead of pretending: what ran on the box is gone, or the box is another one. */
+function say(word: string, role: 'alert' | 'status'): void {
+  const urgent = role === 'alert';
+  root.querySelector('form')?.before(h('div', { class: urgent ? 'alert warn' : 'alert', role }, icon(urgent ? 'warn' : 'check'), h('p', {}, word)));
 }
 
 lookBeforeSignIn();

@@ -80,7 +80,7 @@ async function reach(method: string, path: string, body: unknown, form = ''): Pr
 /** What is not JSON did not come from the box's own handlers: a proxy between, or a connection that broke. */
 async function readJson(answer: Response): Promise<Record<string, unknown>> {
   // Done, or begun: there is nothing to say.
-  if (answer.status === 204 || answer.status === 202) return {};
+  if (answer.status === 204 || (answer.status === 202 && !answer.headers.has('Content-Type'))) return {};
   try {
     return (await answer.json()) as Record<string, unknown>;
   } catch {

@@ -1,16 +1,16 @@
-// The first minute of a box: its claim code makes the first administrator, once.
+// The first minute of a box: its claim code makes the first administrator, once; or brings another box back from its backup.
 
 import { ApiError, api } from '../base/api';
 import { clear, h } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
-import type { State, User } from '../base/types';
-import { tidyCode } from './code';
-import { busy, certificateHelp, clockWarning, entryFrame, passwordField, retryAfter, waitOut } from './entry';
+import type { State } from '../base/types';
+import { busy, certificateHelp, clockWarning, codeField, entryFrame, passwordField, retryAfter, waitOut, whereIsTheCode } from './entry';
 import type { Field } from './entry';
+import { showRestore } from './restore';
 import { byteLength } from './strength';
 
-export type Done = (answer: { user: User; csrf: string }) => void;
+export type Done = () => void;
 
 const NAME = /^[a-z0-9_.-]{1,32}$/;
 
@@ -20,10 +20,13 @@ interface ClaimForm {
   password: Field;
 }
 
-export function showClaim(root: HTMLElement, state: State, done: Done): void {
-  const fields = claimFields(state);
+/** `typed`: the code, if somebody comes back from the other form. */
+export function showClaim(root: HTMLElement, state: State, done: Done, typed = ''): void {
+  const fields = claimFields(state, typed);
   const button = h('button', { type: 'submit', class: 'button primary wide' }, t('start.claim.submit')) as HTMLButtonElement;
-  const form = h('form', { class: 'entry-form', novalidate: true, method: 'post' }, fields.code.root, fields.name.root, fields.password.root, button) as HTMLFormElement;
+  const other = h('button', { type: 'button', class: 'button quiet wide' }, t('start.restore.open'));
+  other.addEventListener('click', () => showRestore(root, state, fields.code.input.value, (typed) => showClaim(root, state, done, typed), done));
+  const form = h('form', { class: 'entry-form', novalidate: true, method: 'post' }, fields.code.root, fields.name.root, fields.password.root, button, other) as HTMLFormElement;
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     if (!button.disabled) void submit(form, fields, state, button, done);
@@ -40,13 +43,8 @@ export function showClaim(root: HTMLElement, state: State, done: Done): void {
   fields.code.input.focus();
 }
 
-function claimFields(state: State): ClaimForm {
-  const code = field({ label: t('start.claim.code'), name: 'claim-code', autocomplete: 'off', required: true, hint: t('start.claim.code.hint') });
-  for (const [key, value] of [['autocapitalize', 'characters'], ['spellcheck', 'false'], ['inputmode', 'text']] as const) {
-    code.input.setAttribute(key, value);
-  }
-  code.input.classList.add('code-input');
-  code.input.addEventListener('blur', () => (code.input.value = tidyCode(code.input.value)));
+function claimFields(state: State, typed: string): ClaimForm {
+  const code = codeField(typed);
   const name = field({ label: t('start.claim.name'), name: 'username', autocomplete: 'username', required: true, hint: t('start.claim.name.hint') });
   name.input.setAttribute('autocapitalize', 'none');
   name.input.setAttribute('spellcheck', 'false');
@@ -79,7 +77,8 @@ async function submit(form: HTMLFormElement, fields: ClaimForm, state: State, bu
   if (refuse(fields, state)) return;
   try {
     const body = { code: fields.code.input.value, name: fields.name.input.value.trim(), password: fields.password.input.value };
-    done(await busy(button, () => api.post<{ user: User; csrf: string }>('/api/claim', body)));
+    await busy(button, () => api.post('/api/claim', body));
+    done();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     failed(form, fields, button, error);
@@ -95,23 +94,4 @@ function failed(form: HTMLFormElement, fields: ClaimForm, button: HTMLButtonElem
   if (error.status === 404) return showProblem(form, new ApiError(404, 'not_found', t('start.claim.gone'), t('start.claim.gone.remedy')));
   showProblem(form, error);
   if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
-}
-
-function whereIsTheCode(): HTMLElement {
-  return h(
-    'div',
-    { class: 'entry-where' },
-    h('h2', {}, t('start.claim.where.title')),
-    h('p', {}, t('start.claim.where.text')),
-    h(
-      'pre',
-      { class: 'console', 'aria-label': t('start.claim.where.example') },
-      'listening https://footbridge.local:8443\n',
-      h('span', { class: 'quiet' }, 'certificate sha256:9f86d081…'),
-      '\n',
-      h('mark', {}, 'claim-code K7QF-3MZT-…'),
-    ),
-    h('p', {}, t('start.claim.where.lost'), ' ', h('code', {}, 'footbridge setup')),
-    h('p', {}, t('start.claim.where.fingerprint')),
-  );
 }

@@ -5,6 +5,7 @@ import { announce } from '../base/announce';
 import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
+import { tidyCode } from './code';
 import { judge } from './strength';
 import type { Strength } from './strength';
 
@@ -55,6 +56,35 @@ export function clockWarning(): HTMLElement {
   );
 }
 
+export function codeField(typed: string): Field {
+  const code = field({ label: t('start.claim.code'), name: 'claim-code', value: typed, autocomplete: 'off', required: true, hint: t('start.claim.code.hint') });
+  for (const [key, value] of [['autocapitalize', 'characters'], ['spellcheck', 'false'], ['inputmode', 'text']] as const) {
+    code.input.setAttribute(key, value);
+  }
+  code.input.classList.add('code-input');
+  code.input.addEventListener('blur', () => (code.input.value = tidyCode(code.input.value)));
+  return code;
+}
+
+export function whereIsTheCode(): HTMLElement {
+  return h(
+    'div',
+    { class: 'entry-where' },
+    h('h2', {}, t('start.claim.where.title')),
+    h('p', {}, t('start.claim.where.text')),
+    h(
+      'pre',
+      { class: 'console', 'aria-label': t('start.claim.where.example') },
+      'listening https://footbridge.local:8443\n',
+      h('span', { class: 'quiet' }, 'certificate sha256:9f86d081…'),
+      '\n',
+      h('mark', {}, 'claim-code K7QF-3MZT-…'),
+    ),
+    h('p', {}, t('start.claim.where.lost'), ' ', h('code', {}, 'footbridge setup')),
+    h('p', {}, t('start.claim.where.fingerprint')),
+  );
+}
+
 /** How to make the browser trust the box, folded away: who needs it looks for it. */
 export function certificateHelp(): HTMLElement {
   return h(
@@ -79,7 +109,7 @@ export type Field = ReturnType<typeof field>;
 export interface PasswordOptions {
   label: string;
   name: string;
-  autocomplete: 'current-password' | 'new-password';
+  autocomplete: 'current-password' | 'new-password' | 'off';
   hint?: string;
   /** Present for a new password: judged while it is typed. */
   judged?: { name: () => string; min: number };

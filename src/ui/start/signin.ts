@@ -5,7 +5,7 @@ import { signInWord } from '../base/device';
 import { clear, h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
 import { t } from '../base/text';
-import type { State, User } from '../base/types';
+import type { State } from '../base/types';
 import type { Done } from './claim';
 import { busy, certificateHelp, clockWarning, entryFrame, passwordField, retryAfter, waitOut } from './entry';
 import type { Field } from './entry';
@@ -54,11 +54,12 @@ async function submit(form: HTMLFormElement, name: Field, password: Field, butto
   if (name.input.value.trim() === '') return name.input.focus();
   if (password.input.value === '') return password.input.focus();
   try {
-    const send = async (): Promise<{ user: User; csrf: string }> => {
+    const send = async (): Promise<void> => {
       const device = await signInWord(name.input.value.trim().toLowerCase());
-      return api.post('/api/login', { name: name.input.value.trim(), password: password.input.value, ...(device ? { device } : {}) });
+      await api.post('/api/login', { name: name.input.value.trim(), password: password.input.value, ...(device ? { device } : {}) });
     };
-    done(await busy(button, send));
+    await busy(button, send);
+    done();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     showProblem(form, explained(error));
