@@ -346,7 +346,7 @@ pub fn stage(data: &Path, store: &Store, file: &[u8], passphrase: &Secret, by: I
     match placed {
         Ok(true) => Ok(users),
         refused => {
-            let _ = there(fs::remove_dir_all(&staging));
+            let _ = fs::remove_dir_all(&staging);
             Err(refused.err().map_or(Unfit::Taken, Unfit::Disk))
         }
     }
