@@ -131,6 +131,35 @@ test('what a program asked before a reload is not answered a second time', async
   await close();
 });
 
+test('a terminal that is opened while the others come back stays in front, and the others come all the same', async () => {
+  const earlier = await guest();
+  await earlier.page.locator('.pane.active').waitFor();
+  const before = await earlier.page.locator('.tab').count() - 1;
+  await earlier.close();
+  const { page, close } = await visitor(box);
+  let release;
+  const held = new Promise((done) => { release = done; });
+  // What was open last is asked for first; the page of hosts asks for its own.
+  await page.route('**/api/sessions', async (route) => {
+    await held;
+    await route.continue();
+  }, { times: 1 });
+  await signIn(page);
+  await page.keyboard.press('Control+Shift+H');
+  await terminal(page);
+  await command(page, 'echo front-$((1+1))', 'front-2');
+  assert.equal(await page.locator('.tab').count(), 2, 'that of the hosts, and its own');
+  release();
+  await until(async () => (await page.locator('.tab').count()) > 2, 'the others do not come back');
+  await command(page, 'echo still-$((1+1))', 'still-2');
+  await seen(page, 'front-2');
+  assert.equal(await page.locator('.tab').count(), before + 2, 'each came once');
+  await page.locator('.tab-face').last().click();
+  await page.locator('.pane.active[data-state="live"]').waitFor();
+  await until(async () => /\S/.test(await screen(page)) && !(await screen(page)).includes('front-2'), 'the last tab has no terminal of its own');
+  await close();
+});
+
 test('two devices share a terminal, and each sees what the other types', async () => {
   const one = await guest();
   await one.page.keyboard.press('Control+Shift+H');

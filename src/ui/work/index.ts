@@ -27,6 +27,12 @@ interface KeptTab {
   active: string;
 }
 
+/** As any version and any device may have left it. */
+interface KeptLayout {
+  tabs?: unknown;
+  front?: unknown;
+}
+
 /** Tabs that nobody looks at come back so long after the one in front. */
 const BEHIND_MS = 250;
 
@@ -34,6 +40,8 @@ export class Work implements PaneOwner {
   private readonly groups: Group[] = [];
   /** The tab in front; null: the start page. */
   private front: Group | null = null;
+  /** What was open last is there again. */
+  private restored = false;
   private start: StartPage | null = null;
   private hosts: Host[] = [];
   private readonly tabs = new TabStrip({ choose: (id) => this.show(this.group(id)), close: (id) => this.closeGroup(id), home: () => this.show(null), move: (id, before) => this.move(id, before) });
@@ -68,9 +76,15 @@ export class Work implements PaneOwner {
 
   /** What was open last, on whichever device; then the start page or the first tab. */
   async open(): Promise<void> {
+    const kept = recall('layout') as KeptLayout | undefined;
     const [{ sessions }] = await Promise.all([api.get<{ sessions: Session[] }>('/api/sessions'), this.learnHosts()]);
-    this.restore(sessions.filter((session) => session.state !== 'ended'));
-    this.show(this.front);
+    // Who was quick has opened a terminal meanwhile, and types there: the others come back behind it.
+    const busy = this.front !== null;
+    this.restore(kept, sessions.filter((session) => session.state !== 'ended'), busy);
+    this.restored = true;
+    if (!busy) return this.show(this.front);
+    this.draw();
+    this.keepLayout();
   }
 
   destroy(): void {
@@ -447,6 +461,8 @@ export class Work implements PaneOwner {
   // ---- the layout on any device ----
 
   private keepLayout(): void {
+    // What is kept is what comes back, until it is there.
+    if (!this.restored) return;
     const tabs = this.groups.flatMap((group): KeptTab[] => {
       const tree = renamed(group.tree, (id) => {
         const pane = group.panes.get(id);
@@ -459,16 +475,16 @@ export class Work implements PaneOwner {
     if (JSON.stringify(recall('layout')) !== JSON.stringify(layout)) keep('layout', layout);
   }
 
-  private restore(sessions: Session[]): void {
-    const kept = recall('layout') as { tabs?: unknown; front?: unknown } | undefined;
+  private restore(kept: KeptLayout | undefined, sessions: Session[], busy: boolean): void {
     const tabs = Array.isArray(kept?.tabs) ? (kept.tabs as Record<string, unknown>[]) : [];
     const front = tabs[Number(kept?.front ?? -1)];
     let gone = 0;
     for (const tab of tabs) {
       const tree = readNode(tab['tree']);
       gone += tree ? idsOf(tree).filter((id) => !sessions.some((session) => session.id === id)).length : 0;
-      const group = this.restoreTab(tree, sessions, String(tab['active']), tab === front);
-      if (group && tab === front) this.front = group;
+      const first = tab === front && !busy;
+      const group = this.restoreTab(tree, sessions, String(tab['active']), first);
+      if (group && first) this.front = group;
     }
     if (gone > 0) toast(t(gone === 1 ? 'work.gone.one' : 'work.gone.many', { count: gone }), 'warn');
   }
