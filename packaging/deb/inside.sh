@@ -57,6 +57,18 @@ echo 'audit_syslog = "/dev/log"' >>/etc/footbridge/footbridge.toml
 systemctl restart footbridge
 journalctl -b -t footbridge -o cat --no-pager | grep '"event":"serve.start"'
 
+# Another device key, as docs/platforms/debian.md says; the users are there, and the audit is whole.
+before=$(sha256sum </var/lib/private/footbridge/device.key)
+systemctl stop footbridge
+chown -R root: /var/lib/private/footbridge
+footbridge device-key rotate --data /var/lib/private/footbridge
+systemctl start footbridge
+answers
+[ "$(sha256sum </var/lib/private/footbridge/device.key)" != "$before" ]
+footbridge user list | grep ada
+footbridge audit verify
+footbridge audit tail 20 | grep device-key.rotate
+
 # Port 443, as the socket's own comment says: no capability, and the socket is systemd's.
 systemctl stop footbridge
 systemctl enable --now footbridge.socket
