@@ -76,6 +76,28 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// What is not there needs no more doing.
+pub fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Out of a directory that is whole, each of these takes its place, in this order. What was moved before a power cut is not missed.
+pub fn move_each<'a>(whole: &Path, to: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    for name in names {
+        let (from, place) = (whole.join(name), to.join(name));
+        if from.is_dir() {
+            // A directory takes the place of an empty one only.
+            unless_gone(fs::remove_dir_all(&place))?;
+        }
+        unless_gone(fs::rename(&from, &place))?;
+        sync_dir(to)?;
+    }
+    Ok(())
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -355,7 +355,7 @@ pub fn stage(data: &Path, store: &Store, file: &[u8], passphrase: &Secret, by: I
 /// The audit begins with it: that of before was written under a key that goes.
 fn lay_out_noted(staging: &Path, opened: Opened, by: IpAddr) -> Result<(), StoreError> {
     let key = opened.device.derive("audit");
-    let fresh = there(fs::remove_dir_all(staging)).map_err(StoreError::Io);
+    let fresh = disk::unless_gone(fs::remove_dir_all(staging)).map_err(StoreError::Io);
     fresh.and_then(|()| lay_out(staging, opened))?;
     audit::begin(&staging.join(audit::FILE), key, "claim.restore", &[("peer", &by.to_string())])
         .and_then(|()| disk::sync_dir(staging))
@@ -365,7 +365,7 @@ fn lay_out_noted(staging: &Path, opened: Opened, by: IpAddr) -> Result<(), Store
 /// Before anything is opened. Wherever a power cut ends it, the next start goes on from there.
 pub fn finish_restored(data: &Path) -> Result<(), String> {
     let told = |error: io::Error| format!("{}: a restore cannot be finished: {error}", data.display());
-    there(fs::remove_dir_all(data.join(STAGING))).map_err(told)?;
+    disk::unless_gone(fs::remove_dir_all(data.join(STAGING))).map_err(told)?;
     let restored = data.join(RESTORED);
     let folder = match File::open(&restored) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -381,25 +381,9 @@ pub fn finish_restored(data: &Path) -> Result<(), String> {
 fn put_restored_in_place(data: &Path, restored: &Path) -> io::Result<()> {
     audit::forget_older(&data.join(audit::FILE))?;
     Auth::forget_claim_code(data);
-    for name in ["tls", store::FILE, audit::FILE, DEVICE_KEY_FILE] {
-        let (from, to) = (restored.join(name), data.join(name));
-        if from.is_dir() {
-            // A directory takes the place of an empty one only.
-            there(fs::remove_dir_all(&to))?;
-        }
-        there(fs::rename(&from, &to))?;
-        disk::sync_dir(data)?;
-    }
-    there(fs::remove_dir_all(restored))?;
+    disk::move_each(restored, data, ["tls", store::FILE, audit::FILE, DEVICE_KEY_FILE])?;
+    disk::unless_gone(fs::remove_dir_all(restored))?;
     disk::sync_dir(data)
-}
-
-/// What is not there needs no more doing.
-fn there(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 /// Before anything is opened: a database without its device key would seem damaged, and a new key would be made beside it.

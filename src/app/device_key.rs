@@ -18,7 +18,7 @@ use crate::random::Id;
 use crate::store::{self, Store, StoreError, User};
 use crate::vault::{DEVICE_KEY_FILE, DeviceKey, VaultError};
 use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -113,16 +113,13 @@ pub fn finish(data: &Path) -> Result<Vec<String>, String> {
     let mut files = names(&ready).map_err(odd)?;
     // The key comes last, as in a restore.
     files.sort_by_key(|name| name == DEVICE_KEY_FILE);
-    for name in files {
-        unless_gone(fs::rename(ready.join(&name), data.join(&name))).map_err(odd)?;
-    }
-    disk::sync_dir(data).map_err(odd)?;
+    disk::move_each(&ready, data, files.iter().map(String::as_str)).map_err(odd)?;
     // Under the old key they open no more; but whoever has it would find the old slots in them.
     let copies: Vec<String> = names(data).map_err(odd)?.into_iter().filter(|name| is_old_copy(name)).collect();
     for name in &copies {
-        unless_gone(fs::remove_file(data.join(name))).map_err(odd)?;
+        disk::unless_gone(fs::remove_file(data.join(name))).map_err(odd)?;
     }
-    unless_gone(fs::remove_dir(&ready)).and_then(|()| disk::sync_dir(data)).map_err(odd)?;
+    disk::unless_gone(fs::remove_dir(&ready)).and_then(|()| disk::sync_dir(data)).map_err(odd)?;
     log::warn!("the device key is a new one");
     Ok(copies)
 }
@@ -148,13 +145,6 @@ fn is_old_copy(name: &str) -> bool {
 
 fn names(dir: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
-
-fn unless_gone(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 fn told(error: impl std::fmt::Display) -> String {

@@ -7,6 +7,7 @@ mod syslog;
 
 use crate::clock::{self, Seconds};
 use crate::disk;
+use crate::disk::unless_gone;
 use crate::hex;
 use crate::limits;
 use crate::secret::Key32;
@@ -52,10 +53,7 @@ pub fn begin(path: &Path, key: Key32, event: &str, fields: &[(&str, &str)]) -> i
 /// The files that were rotated away, of a book that another one takes the place of.
 pub fn forget_older(path: &Path) -> io::Result<()> {
     for number in 1..limits::AUDIT_FILES {
-        match fs::remove_file(numbered(path, number)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        unless_gone(fs::remove_file(numbered(path, number)))?;
     }
     Ok(())
 }
@@ -171,21 +169,13 @@ impl Book {
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..limits::AUDIT_FILES - 1).rev() {
             // One that stays where it is would be written over by the one before it.
-            renamed(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
+            unless_gone(fs::rename(numbered(&self.path, number), numbered(&self.path, number + 1)))?;
         }
         // It may have been renamed before, and then the new one could not be opened.
-        renamed(&self.path, &numbered(&self.path, 1))?;
+        unless_gone(fs::rename(&self.path, numbered(&self.path, 1)))?;
         self.file = append_to(&self.path)?;
         self.bytes = 0;
         Ok(())
-    }
-}
-
-/// What is not there needs no other name.
-fn renamed(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
     }
 }
 

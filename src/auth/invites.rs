@@ -1,7 +1,7 @@
 //! Invitations (A6): nobody registers, but an administrator may hand out a link that makes one user of a given role.
 
 use super::logins::Login;
-use super::{Auth, Refusal, SignedIn, Who, token, token_fits, token_hash};
+use super::{Auth, Refusal, SignedIn, Who, has_run_out, token, token_fits, token_hash};
 use crate::audit;
 use crate::clock::{Now, Seconds};
 use crate::limits;
@@ -14,9 +14,8 @@ use zeroize::Zeroizing;
 /// Who made an invitation that nobody's account stands for. No user can have this name.
 const COMMAND_LINE: &str = "(command line)";
 
-/// One from the future is not over: the clock is wrong, and may be set again.
 fn is_over(invite: &Invite, now: Seconds) -> bool {
-    now >= invite.made.saturating_add(limits::INVITE_SECONDS)
+    has_run_out(invite.made, limits::INVITE_SECONDS, now)
 }
 
 impl Auth {

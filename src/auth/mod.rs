@@ -80,6 +80,11 @@ fn token_fits(stored: &str, made: Seconds, lasting: Seconds, hash: &str, now: Se
     bool::from(stored.as_bytes().ct_eq(hash.as_bytes())) && fresh
 }
 
+/// One from the future has not: the clock is wrong, and may be set again.
+fn has_run_out(made: Seconds, lasting: Seconds, now: Seconds) -> bool {
+    now >= made.saturating_add(lasting)
+}
+
 /// B2: must everybody have a second factor?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -784,7 +789,7 @@ impl Auth {
                  If it is right, that code was not: footbridge user reset-mfa {name}"
             );
         }
-        for user in users.iter().filter(|user| people::has_run_out(user, calendar)) {
+        for user in users.iter().filter(|user| people::any_ran_out(user, calendar)) {
             self.store.update_user(user.id, |user| people::drop_what_ran_out(user, calendar))?;
         }
         self.forget_old_invites(now)

@@ -2,7 +2,10 @@
 //! (`Registry::end_all_of`), because they are in a room above; and so is the line in the audit, because they know who asked.
 
 use super::logins::Login;
-use super::{Auth, DataKey, Refusal, Who, devices, notify, recovery, remember_password, token, token_fits, token_hash};
+use super::{
+    Auth, DataKey, Refusal, Who, devices, has_run_out, notify, recovery, remember_password, token, token_fits,
+    token_hash,
+};
 use crate::audit;
 use crate::clock::{Now, Seconds};
 use crate::limits;
@@ -28,19 +31,16 @@ impl Reset {
     }
 }
 
-fn is_over(token: &Reset, lasting: Seconds, now: Seconds) -> bool {
-    now >= token.made.saturating_add(lasting)
-}
-
 /// A reset token, or a code for another device.
-pub(super) fn has_run_out(user: &User, now: Seconds) -> bool {
-    let over = |token: &Option<Reset>, lasting| token.as_ref().is_some_and(|token| is_over(token, lasting, now));
+pub(super) fn any_ran_out(user: &User, now: Seconds) -> bool {
+    let over =
+        |token: &Option<Reset>, lasting| token.as_ref().is_some_and(|token| has_run_out(token.made, lasting, now));
     over(&user.reset, limits::RESET_SECONDS) || over(&user.device_code, limits::DEVICE_CODE_SECONDS)
 }
 
 pub(super) fn drop_what_ran_out(user: &mut User, now: Seconds) {
-    user.reset.take_if(|token| is_over(token, limits::RESET_SECONDS, now));
-    user.device_code.take_if(|token| is_over(token, limits::DEVICE_CODE_SECONDS, now));
+    user.reset.take_if(|token| has_run_out(token.made, limits::RESET_SECONDS, now));
+    user.device_code.take_if(|token| has_run_out(token.made, limits::DEVICE_CODE_SECONDS, now));
 }
 
 impl Auth {
