@@ -629,21 +629,22 @@ impl Drop for Viewer {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod for_tests {
     use super::*;
 
-    fn session() -> Arc<Session> {
+    /// One that leads nowhere.
+    pub fn session() -> Arc<Session> {
         let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
-        let facts = Facts {
-            id: Id::random(),
-            owner: Id::random(),
-            peer: [127, 0, 0, 1].into(),
-            host_id: None,
-            destination,
-            started: 0,
-        };
+        let (id, owner, peer) = (Id::random(), Id::random(), [127, 0, 0, 1].into());
+        let facts = Facts { id, owner, peer, host_id: None, destination, started: 0 };
         Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_tests::session;
+    use super::*;
 
     fn viewer(session: &Arc<Session>) -> Viewer {
         Viewer::attach(session.clone(), None).unwrap().unwrap().0

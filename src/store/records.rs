@@ -184,6 +184,24 @@ pub struct Credential {
     pub last_used: Option<Seconds>,
 }
 
+#[cfg(test)]
+impl Credential {
+    pub fn password_for_tests(id: Id, secret: Sealed) -> Credential {
+        Credential {
+            id,
+            label: "c".into(),
+            kind: CredentialKind::Password,
+            algorithm: None,
+            public_key: None,
+            fingerprint: None,
+            created: 1,
+            secret,
+            sent_to: Vec::new(),
+            last_used: None,
+        }
+    }
+}
+
 /// An address and port, as a person wrote it: another spelling of the same host is another place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {

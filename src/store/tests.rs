@@ -68,19 +68,7 @@ fn credential(owner: Id) -> Credential {
     let id = Id::random();
     let secret =
         DataKey::random().seal(&About { user: owner, record: id, kind: "ssh-password", version: 1 }, &"pw".into());
-    let kind = CredentialKind::Password;
-    Credential {
-        id,
-        label: "c".into(),
-        kind,
-        algorithm: None,
-        public_key: None,
-        fingerprint: None,
-        created: 1,
-        secret,
-        sent_to: Vec::new(),
-        last_used: None,
-    }
+    Credential::password_for_tests(id, secret)
 }
 
 fn known(owner: Option<Id>, algorithm: Option<&str>, fingerprint: &str) -> KnownHostKey {

@@ -310,9 +310,7 @@ mod tests {
     use super::*;
     use crate::auth::logins::{Logins, for_tests};
     use crate::bridge::Session;
-    use crate::bridge::session::Facts;
-    use crate::random::Id;
-    use crate::ssh;
+    use crate::bridge::session::for_tests::session;
     use rustix::net::sockopt;
     use std::net::{IpAddr, TcpListener, TcpStream};
     use std::os::fd::{AsFd, BorrowedFd};
@@ -372,16 +370,7 @@ mod tests {
         let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let ours = listener.accept().unwrap().0;
         ours.set_nonblocking(true).unwrap();
-        let destination = ssh::Destination { host: "h".into(), port: 22, user: "u".into() };
-        let facts = Facts {
-            id: Id::random(),
-            owner: Id::random(),
-            peer: [127, 0, 0, 1].into(),
-            host_id: None,
-            destination,
-            started: 0,
-        };
-        let session = Arc::new(Session::new(facts, (80, 24), 1024, ssh::bell().0, Instant::now()));
+        let session = session();
         let viewer = Viewer::attach(session.clone(), None).unwrap().unwrap().0;
         let logins = Logins::new(for_tests::HOUR, for_tests::HOUR);
         let (login, _) = for_tests::begin(&logins, &for_tests::somebody("ada"), Instant::now());

@@ -14,6 +14,12 @@ function cut(page, where) {
   return page.evaluate((where) => [...document.querySelectorAll(where)].filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent), where);
 }
 
+async function split(page, words) {
+  await menu(page, words);
+  await until(async () => (await page.locator('.group .pane').count()) === 2, 'two panes');
+  await page.locator('.pane.active[data-state="live"]').waitFor();
+}
+
 test('a question lies at the foot, and a word in passing does not cover it', async () => {
   const { page, close } = await guest(there.box, german);
   await openHost(page, 'bench');
@@ -65,9 +71,7 @@ test('every pane and tab is found again, and the way to the hosts', async () => 
   await openHost(page, 'bench');
   await type(page, 'echo pane-$((0+1))\n');
   await seen(page, 'pane-1');
-  await menu(page, 'Nebeneinander teilen');
-  await until(async () => (await page.locator('.group .pane').count()) === 2, 'two panes');
-  await page.locator('.pane.active[data-state="live"]').waitFor();
+  await split(page, 'Nebeneinander teilen');
   await type(page, 'echo pane-$((1+1))\n');
   await seen(page, 'pane-2');
   await menu(page, 'Nächstes Fenster');
@@ -151,9 +155,7 @@ test('whatever can be pressed is large enough for a finger', async () => {
     await page.locator('dialog[open]').waitFor({ state: 'detached' });
   }
   await openHost(page, 'bench');
-  await menu(page, 'Split side by side');
-  await until(async () => (await page.locator('.group .pane').count()) === 2, 'two panes');
-  await page.locator('.pane.active[data-state="live"]').waitFor();
+  await split(page, 'Split side by side');
   await menu(page, 'Broadcast typing to all panes');
   await menu(page, 'Find in the scrollback');
   await measure('a terminal, with all that lies around it');

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::totp;
-use crate::store::{Certificate, Credential, CredentialKind, Device, Passkey};
+use crate::store::{Certificate, Credential, Device, Passkey};
 use crate::vault::About;
 
 fn administrator(auth: &Auth, name: &str) -> User {
@@ -244,19 +244,7 @@ pub fn keep_a_credential(auth: &Auth, login: &Login) -> Result<Id, StoreError> {
     let id = Id::random();
     let about = About { user: login.user, record: id, kind: "ssh-password", version: 1 };
     let secret = login.data_key(|key| key.seal(&about, &"hunter2".into())).unwrap();
-    let kind = CredentialKind::Password;
-    let credential = Credential {
-        id,
-        label: "c".into(),
-        kind,
-        algorithm: None,
-        public_key: None,
-        fingerprint: None,
-        created: 1,
-        secret,
-        sent_to: Vec::new(),
-        last_used: None,
-    };
+    let credential = Credential::password_for_tests(id, secret);
     auth.store.put_credential(login.user, &credential, 9, |user| login.stands_on(user))?;
     Ok(id)
 }
