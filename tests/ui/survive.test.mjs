@@ -131,19 +131,24 @@ test('what a program asked before a reload is not answered a second time', async
   await close();
 });
 
+/** What was open last is asked for first, and waits; the page of hosts asks for its own. */
+async function holdLayout(page) {
+  let release;
+  const held = new Promise((done) => { release = done; });
+  await page.route('**/api/sessions', async (route) => {
+    await held;
+    await route.continue();
+  }, { times: 1 });
+  return release;
+}
+
 test('a terminal that is opened while the others come back stays in front, and the others come all the same', async () => {
   const earlier = await guest();
   await earlier.page.locator('.pane.active').waitFor();
   const before = await earlier.page.locator('.tab').count() - 1;
   await earlier.close();
   const { page, close } = await visitor(box);
-  let release;
-  const held = new Promise((done) => { release = done; });
-  // What was open last is asked for first; the page of hosts asks for its own.
-  await page.route('**/api/sessions', async (route) => {
-    await held;
-    await route.continue();
-  }, { times: 1 });
+  const release = await holdLayout(page);
   await signIn(page);
   await page.keyboard.press('Control+Shift+H');
   await terminal(page);
@@ -158,6 +163,35 @@ test('a terminal that is opened while the others come back stays in front, and t
   await page.locator('.pane.active[data-state="live"]').waitFor();
   await until(async () => /\S/.test(await screen(page)) && !(await screen(page)).includes('front-2'), 'the last tab has no terminal of its own');
   await close();
+});
+
+test('the start page that was asked for while the terminals come back stays in front, and what it opened comes once', async () => {
+  const earlier = await guest();
+  await earlier.page.locator('.pane.active').waitFor();
+  const before = await earlier.page.locator('.tab').count();
+  await earlier.close();
+  for (const opens of [false, true]) {
+    const { page, close } = await visitor(box);
+    const release = await holdLayout(page);
+    await signIn(page);
+    await page.keyboard.press('Control+Shift+H');
+    await page.locator('.live-row').first().waitFor();
+    if (opens) {
+      await page.locator('.live-row .row-main').first().click();
+      await page.locator('.pane.active[data-state="live"]').waitFor();
+    }
+    release();
+    await until(async () => (await page.locator('.tab').count()) >= before, 'the terminals do not come back');
+    await page.waitForTimeout(500);
+    assert.equal(await page.locator('.tab').count(), before, 'each comes once');
+    const search = page.locator('.start input').first();
+    assert.equal(await search.isVisible(), !opens, 'what was gone to is still in front');
+    if (!opens) {
+      await page.keyboard.type('typed on');
+      assert.equal(await search.inputValue(), 'typed on');
+    }
+    await close();
+  }
 });
 
 test('two devices share a terminal, and each sees what the other types', async () => {

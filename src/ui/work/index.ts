@@ -42,6 +42,8 @@ export class Work implements PaneOwner {
   private front: Group | null = null;
   /** What was open last is there again. */
   private restored = false;
+  /** Something was put in front already, be it the start page. */
+  private chosen = false;
   private start: StartPage | null = null;
   private hosts: Host[] = [];
   private readonly tabs = new TabStrip({ choose: (id) => this.show(this.group(id)), close: (id) => this.closeGroup(id), home: () => this.show(null), move: (id, before) => this.move(id, before) });
@@ -78,8 +80,8 @@ export class Work implements PaneOwner {
   async open(): Promise<void> {
     const kept = recall('layout') as KeptLayout | undefined;
     const [{ sessions }] = await Promise.all([api.get<{ sessions: Session[] }>('/api/sessions'), this.learnHosts()]);
-    // Who was quick has opened a terminal meanwhile, and types there: the others come back behind it.
-    const busy = this.front !== null;
+    // Who was quick has gone somewhere meanwhile, and types there: what comes back comes behind it.
+    const busy = this.chosen;
     this.restore(kept, sessions.filter((session) => session.state !== 'ended'), busy);
     this.restored = true;
     if (!busy) return this.show(this.front);
@@ -127,14 +129,16 @@ export class Work implements PaneOwner {
   }
 
   private attach(session: Session): void {
-    for (const group of this.groups) {
-      const open = [...group.panes.values()].find((pane) => pane.session === session.id && pane.state !== 'ended');
-      if (open) {
-        group.choose(open.id);
-        return this.show(group);
-      }
-    }
-    this.launch(this.goalOfSession(session), session.id);
+    const held = this.holderOf(session.id);
+    if (!held) return void this.launch(this.goalOfSession(session), session.id);
+    held.group.choose(held.pane.id);
+    this.show(held.group);
+  }
+
+  /** Where a terminal is open already. */
+  private holderOf(session: string): { group: Group; pane: Pane } | null {
+    for (const group of this.groups) for (const pane of group.panes.values()) if (pane.session === session && pane.state !== 'ended') return { group, pane };
+    return null;
   }
 
   private split(direction: 'row' | 'column'): void {
@@ -154,6 +158,7 @@ export class Work implements PaneOwner {
   }
 
   private show(group: Group | null): void {
+    this.chosen = true;
     this.front = group;
     this.home.hidden = group !== null;
     this.stage.hidden = group === null;
@@ -494,7 +499,8 @@ export class Work implements PaneOwner {
     const panes = new Map<string, Pane>();
     for (const id of idsOf(tree)) {
       const session = sessions.find((one) => one.id === id);
-      if (session && !panes.has(id)) panes.set(id, new Pane(this.goalOfSession(session), this));
+      // Who was quick may have this one open already.
+      if (session && !panes.has(id) && !this.holderOf(id)) panes.set(id, new Pane(this.goalOfSession(session), this));
     }
     const here = renamed(tree, (id) => panes.get(id)?.id ?? null);
     const group = here && Group.restored(here, [...panes.values()], () => this.keepLayout());
