@@ -49,11 +49,7 @@ pub fn activity(context: &Context, request: &Request<'_>) -> Result<Answer, Prob
 }
 
 /// Lines of the audit, as they are.
-pub fn events(lines: &[String]) -> Result<Answer, Problem> {
-    Answer::json(200, &json!({"events": parsed(lines).collect::<Vec<_>>()}))
-}
-
-fn parsed(lines: &[String]) -> impl Iterator<Item = Value> {
+pub fn parsed(lines: &[String]) -> impl Iterator<Item = Value> {
     lines.iter().filter_map(|line| serde_json::from_str(line).ok())
 }
 

@@ -2,7 +2,7 @@
 
 use super::factor::wrong_code;
 use super::login::who;
-use super::logins::events;
+use super::logins::parsed;
 use super::{Answer, Context, Problem, Request};
 use crate::audit;
 use crate::journal;
@@ -179,14 +179,23 @@ pub fn log(_: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
     Answer::json(200, &json!({"lines": journal::tail(usize::MAX)}))
 }
 
-/// What happened on the box, oldest first.
+/// What happened on the box, oldest first; and the mark to ask with for what was before.
 pub fn audit(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let last = match request.query("last") {
         Some(text) => text.parse().ok().filter(|last| (1..=limits::AUDIT_SHOWN_AT_MOST).contains(last)),
         None => Some(limits::AUDIT_SHOWN),
     };
     let last = last.ok_or_else(|| Problem::bad_request("last is a number from 1 to 1000."))?;
-    let (user, event) = (request.query("user"), request.query("event"));
-    let filter = audit::Filter { user: user.as_deref(), event: event.as_deref() };
-    events(&audit::tail_by(&context.audit, last, &filter).map_err(|error| Problem::internal(&error))?)
+    let until = match request.query("until") {
+        Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("until is a time in seconds since 1970."))?),
+        None => None,
+    };
+    let (user, event, before) = (request.query("user"), request.query("event"), request.query("before"));
+    if before.as_deref().is_some_and(|mark| !audit::is_mark(mark)) {
+        return Err(Problem::bad_request("before is what an answer calls older."));
+    }
+    let filter = audit::Filter { user: user.as_deref(), event: event.as_deref(), until };
+    let page = audit::page(&context.audit, last, &filter, before.as_deref());
+    let page = page.map_err(|error| Problem::internal(&error))?;
+    Answer::json(200, &json!({"events": parsed(&page.lines).collect::<Vec<_>>(), "older": page.older}))
 }

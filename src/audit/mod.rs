@@ -319,7 +319,7 @@ pub fn write_under(path: &Path, into: &Path, new: &Key32, old: &Key32) -> io::Re
 
 /// The last lines, oldest first, without their chain.
 pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
-    last_lines(path, most, |_| true)
+    last_lines(path, most, |_, _| true)
 }
 
 /// A deed is about who did it and whom it was done to.
@@ -339,7 +339,7 @@ pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> 
     // Most lines are somebody else's: they are not parsed to see it.
     let name = quoted(user);
     let anothers = Cell::new(false);
-    let is_theirs = |line: &str| {
+    let is_theirs = |line: &str, _: &str| {
         if anothers.get() || !line.contains(&name) {
             return false;
         }
@@ -357,30 +357,67 @@ pub struct Filter<'a> {
     pub user: Option<&'a str>,
     /// How the event begins: `signin` finds `signin.failed` too.
     pub event: Option<&'a str>,
+    /// Before this moment.
+    pub until: Option<Seconds>,
+}
+
+/// Some of the lines that are wanted, and how to ask for those before them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Oldest first.
+    pub lines: Vec<String>,
+    /// There are older ones: the mark of the oldest line here.
+    pub older: Option<String>,
+}
+
+/// So much of a line's chain tells it from every other, whatever was rotated away meanwhile.
+const MARK: usize = 32;
+
+pub fn is_mark(text: &str) -> bool {
+    text.len() == MARK && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Filter<'_> {
     fn takes(&self, line: &str) -> bool {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { return false };
         let begins = |event: &str| line["event"].as_str().is_some_and(|whole| whole.starts_with(event));
-        self.user.is_none_or(|user| is_about(&line, user)) && self.event.is_none_or(begins)
+        let is_earlier = |until: Seconds| line["time"].as_i64().is_some_and(|time| time < until);
+        self.user.is_none_or(|user| is_about(&line, user))
+            && self.event.is_none_or(begins)
+            && self.until.is_none_or(is_earlier)
     }
 }
 
-/// The last lines that the filter takes, for an administrator.
-pub fn tail_by(path: &Path, most: usize, filter: &Filter<'_>) -> io::Result<Vec<String>> {
-    last_lines(path, most, |line| filter.takes(line))
+/// The last lines that the filter takes, for an administrator; of those before the line with this mark, if there is one. Before a
+/// line that was rotated away there is nothing.
+pub fn page(path: &Path, most: usize, filter: &Filter<'_>, before: Option<&str>) -> io::Result<Page> {
+    let mut is_past = before.is_none();
+    let mut marks = Vec::new();
+    let mut lines = last_lines(path, most + 1, |line, chain| {
+        if !is_past {
+            is_past = before.is_some_and(|mark| chain.starts_with(mark));
+            return false;
+        }
+        let taken = filter.takes(line);
+        if taken {
+            marks.push(chain[..MARK].to_owned());
+        }
+        taken
+    })?;
+    let surplus = lines.len().saturating_sub(most);
+    lines.drain(..surplus);
+    Ok(Page { lines, older: marks.into_iter().nth(most - 1).filter(|_| surplus > 0) })
 }
 
 /// One reader at a time: a file takes a megabyte, and any user may ask.
-fn last_lines(path: &Path, most: usize, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+fn last_lines(path: &Path, most: usize, mut wanted: impl FnMut(&str, &str) -> bool) -> io::Result<Vec<String>> {
     static READING: Mutex<()> = Mutex::new(());
     let _turn = READING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut last = Vec::new();
     for file in files(path).into_iter().rev() {
         let lines = lines_of(&file)?;
-        let plain = lines.iter().rev().filter_map(|line| split(line)).map(|(line, _)| format!("{line}}}"));
-        last.extend(plain.filter(|line| wanted(line)).take(most - last.len()));
+        let plain = lines.iter().rev().filter_map(|line| split(line)).map(|(line, chain)| (format!("{line}}}"), chain));
+        last.extend(plain.filter(|(line, chain)| wanted(line, chain)).map(|(line, _)| line).take(most - last.len()));
         if last.len() >= most {
             break;
         }
@@ -518,9 +555,49 @@ mod tests {
         for (event, name) in [("signin", "ada"), ("signin.failed", "bob"), ("claim", "ada"), ("signin", "bob")] {
             book.note(event, &[("user", name)], 1);
         }
-        let count = |user, event| tail_by(&path, 9, &Filter { user, event }).unwrap().len();
+        let count = |user, event| page(&path, 9, &Filter { user, event, until: None }, None).unwrap().lines.len();
         assert_eq!((count(None, None), count(Some("ada"), None), count(None, Some("signin"))), (5, 2, 3));
         assert_eq!((count(Some("bob"), Some("signin.")), count(Some("eve"), None)), (1, 0));
+    }
+
+    #[test]
+    fn an_administrator_reads_back_to_the_beginning_each_line_once() {
+        let (_dir, path, key) = written(0);
+        let mut book = Book::open(&path, key).unwrap();
+        for n in 0..7 {
+            // Lines that say the same are different ones; and every other is not asked for.
+            book.note("signin", &[("user", "ada")], 1000 + n);
+            book.note("claim", &[("user", "ada")], 1000 + n);
+            if n == 3 {
+                book.rotate().unwrap();
+            }
+        }
+        let times = |page: &Page| {
+            let time =
+                |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["time"].as_i64().unwrap();
+            page.lines.iter().map(time).collect::<Vec<_>>()
+        };
+        let filter = |until| Filter { user: Some("ada"), event: Some("signin"), until };
+        let first = page(&path, 3, &filter(None), None).unwrap();
+        assert_eq!(times(&first), [1004, 1005, 1006]);
+        // What comes meanwhile moves nothing.
+        book.note("signin", &[("user", "ada")], 2000);
+        let second = page(&path, 3, &filter(None), first.older.as_deref()).unwrap();
+        assert_eq!(times(&second), [1001, 1002, 1003]);
+        let third = page(&path, 3, &filter(None), second.older.as_deref()).unwrap();
+        assert_eq!((times(&third), &third.older), (vec![1000], &None));
+        assert_eq!(
+            page(&path, 1, &filter(None), second.older.as_deref()).unwrap().older,
+            None,
+            "exactly as many as asked for"
+        );
+        let early = page(&path, 2, &filter(Some(1003)), None).unwrap();
+        assert_eq!(times(&early), [1001, 1002], "before that moment, and not in it");
+        assert_eq!(times(&page(&path, 9, &filter(Some(1003)), early.older.as_deref()).unwrap()), [1000]);
+        let rotated_away = "0".repeat(32);
+        assert_eq!(page(&path, 9, &filter(None), Some(&rotated_away)).unwrap(), Page { lines: vec![], older: None });
+        assert!(is_mark(&first.older.unwrap()) && is_mark(&rotated_away));
+        assert!(!is_mark("") && !is_mark(&"0".repeat(64)) && !is_mark(&"g".repeat(32)));
     }
 
     #[test]

@@ -243,7 +243,20 @@ fn own_sign_ins_are_listed_and_ended_and_nobody_else_s() {
     let encoded = ada.get("/api/audit?last=%31&e%76ent=sign%69n&user=%65ve").expect(200);
     assert_eq!(encoded, audit, "as a form writes it");
     assert_eq!(ada.get("/api/audit?user=e%2Ave%00").expect(200)["events"], json!([]));
-    assert_eq!(ada.get("/api/audit?last=100000").refusal(400), "bad_request");
+    for bad in ["last=100000", "until=yesterday", "before=", "before=1"] {
+        assert_eq!(ada.get(&format!("/api/audit?{bad}")).refusal(400), "bad_request", "{bad}");
+    }
+    let mut back = Vec::new();
+    let mut older = String::new();
+    loop {
+        let page = ada.get(&format!("/api/audit?last=2{older}")).expect(200);
+        back.splice(..0, page["events"].as_array().unwrap().clone());
+        let Some(mark) = page["older"].as_str() else { break };
+        older = format!("&before={mark}");
+    }
+    let all = ada.get("/api/audit").expect(200);
+    assert_eq!((json!(back), &all["older"]), (all["events"].clone(), &Value::Null), "by twos, and all at once");
+    assert_eq!(ada.get("/api/audit?until=1").expect(200)["events"], json!([]));
 }
 
 /// C6: by what it says of itself and when it was there last, a person knows which one is a stranger's.

@@ -187,6 +187,39 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   const lines = (await saved('JSON')).trim().split('\n').map((line) => JSON.parse(line));
   assert.deepEqual(lines.filter((line) => line.user !== BOB.name && line.target !== BOB.name), []);
   assert.ok(lines.some((line) => line.event === 'invite.accept') && lines.some((line) => line.event === 'admin.user.disable'), JSON.stringify(lines));
+  // More than is shown at once: the page goes back to the beginning, and a file has all of it.
+  await page.evaluate(async () => {
+    const { csrf } = await (await fetch('/api/state')).json();
+    const asked = (method, path, body) => fetch(path, { method, headers: { 'Content-Type': 'application/json', 'X-Footbridge-Csrf': csrf }, body: JSON.stringify(body) });
+    for (let n = 0; n < 60; n += 1) {
+      const { id } = await (await asked('POST', '/api/credentials', { label: `key ${n}`, kind: 'generate' })).json();
+      await asked('DELETE', `/api/credentials/${id}`);
+    }
+  });
+  await dialog(page).locator('input[type="search"]').fill('');
+  const older = dialog(page).getByRole('button', { name: 'Older events' });
+  await older.waitFor();
+  await until(async () => (await shown()).length === 100, 'a first hundred is shown');
+  await shot(page, 'people-audit-older');
+  await older.focus();
+  await page.keyboard.press('Enter');
+  await until(async () => (await shown()).length > 100, 'no older ones come');
+  while (await older.isVisible()) {
+    const before = (await shown()).length;
+    await older.click();
+    await until(async () => (await shown()).length > before, 'no older ones come');
+  }
+  const every = await shown();
+  assert.equal(every.at(-1)[0], 'serve.start', 'back to the beginning');
+  const everything = (await saved('JSON')).trim().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(everything.map(({ event }) => event).reverse(), every.map(([event]) => event), 'a file has what the page has, each once');
+  await dialog(page).getByLabel('Up to').fill('2026-01-01');
+  await dialog(page).getByText('Nothing fits.').waitFor();
+  await dialog(page).getByLabel('Up to').fill(new Date().toLocaleDateString('sv'));
+  await until(async () => (await shown()).length === 100, 'today is left out');
+  await page.setViewportSize(PHONE);
+  await shot(page, 'people-audit-phone');
+  await page.setViewportSize({ width: 1280, height: 800 });
   // It may have been a password in the wrong field.
   assert.ok(!table.includes('onerror'), table);
   assert.equal(await page.evaluate(() => document.querySelectorAll('img').length), 0);

@@ -1,49 +1,126 @@
 // For administrators: what happened on the box, filtered, and as a file to take along.
 
+import { announce } from '../base/announce';
 import { openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
 import { localized, t, worded } from '../base/text';
 import { orToast } from '../start/common';
-import { type AuditEvent, box } from './box';
+import { type AuditEvent, type AuditPage, box } from './box';
 import { auditCsv } from './csv';
 import { fetched, saveFile, timeText, wordText } from './parts';
 
-const SHOWN = 200;
-/** The most that the box answers at once. */
-const EXPORTED = 1000;
+const SHOWN = 100;
+/** The most that the box answers at once: a file is written of several. */
+const AT_ONCE = 1000;
 const KINDS = ['', 'signin', 'signin.failed', 'factor', 'admin', 'invite', 'reset', 'session', 'hostkey', 'credential', 'cli', 'serve'];
 /** A filter is sent when its writer pauses, not at each letter. */
 const PAUSE_MS = 300;
 
+/** So many of what a filter takes, before a mark. The filter stays what it was when it was asked. */
+type Reader = (last: number, before: string) => Promise<AuditPage>;
+
 export async function openAudit(): Promise<void> {
   const user = h('input', { type: 'search', class: 'filter', placeholder: t('people.audit.user'), 'aria-label': t('people.audit.user'), autocapitalize: 'none', spellcheck: 'false' }) as HTMLInputElement;
   const kind = h('select', { 'aria-label': t('people.audit.kind') }, ...KINDS.map((value) => h('option', { value }, t(value === '' ? 'people.audit.all' : `people.audit.kind.${value}`)))) as HTMLSelectElement;
-  const get = (last: number): Promise<AuditEvent[]> => box.audit(last, user.value.trim().toLowerCase(), kind.value);
-  const list = fetched(() => get(SHOWN), eventTable);
+  const until = h('input', { type: 'date' }) as HTMLInputElement;
+  const filter = (): Reader => {
+    const asked = { user: user.value.trim().toLowerCase(), event: kind.value, until: endOf(until.value) };
+    return (last, before) => box.audit({ ...asked, last: String(last), before });
+  };
+  const list = fetched(
+    async () => {
+      const read = filter();
+      return { read, page: await read(SHOWN, '') };
+    },
+    ({ read, page }) => eventList(page, (before) => read(SHOWN, before)),
+  );
   let timer = 0;
   user.addEventListener('input', () => {
     window.clearTimeout(timer);
     timer = window.setTimeout(list.refresh, PAUSE_MS);
   });
   kind.addEventListener('change', list.refresh);
-  const save = (name: string, write: (events: AuditEvent[]) => string, type: string) => (): void => void orToast(async () => saveFile(name, write(await get(EXPORTED)), type));
+  until.addEventListener('change', list.refresh);
+  const events = (label: string, name: string, type: string, text: (events: AuditEvent[]) => string): HTMLElement => fileButton(label, async (told) => saveFile(name, text(await everything(filter(), told)), type));
   const tools = h(
     'div',
     { class: 'toolbar' },
     user,
     kind,
-    h('button', { type: 'button', class: 'button', on: { click: save('footbridge-audit.csv', auditCsv, 'text/csv') } }, icon('import'), 'CSV'),
-    h('button', { type: 'button', class: 'button', on: { click: save('footbridge-audit.jsonl', (events) => events.map((one) => JSON.stringify(one) + '\n').join(''), 'application/jsonl') } }, icon('import'), 'JSON'),
-    h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => saveFile('footbridge-log.txt', (await box.log()).map((line) => line + '\n').join(''), 'text/plain')) } }, icon('import'), t('people.audit.log')),
+    h('label', { class: 'until' }, t('people.audit.until'), until),
+    events('CSV', 'footbridge-audit.csv', 'text/csv', auditCsv),
+    events('JSON', 'footbridge-audit.jsonl', 'application/jsonl', (all) => all.map((one) => JSON.stringify(one) + '\n').join('')),
+    fileButton(t('people.audit.log'), async () => saveFile('footbridge-log.txt', (await box.log()).map((line) => line + '\n').join(''), 'text/plain')),
   );
-  const body = h('div', { class: 'keys' }, h('p', { class: 'dialog-lead' }, t('people.audit.lead', { count: SHOWN })), tools, list.root);
+  const body = h('div', { class: 'keys' }, h('p', { class: 'dialog-lead' }, t('people.audit.lead')), tools, list.root);
   await openDialog({ title: t('action.audit'), body, wide: true, actions: [{ label: t('start.close') }] });
 }
 
-function eventTable(events: AuditEvent[]): HTMLElement {
-  if (events.length === 0) return h('p', { class: 'nothing', role: 'status' }, t('people.audit.none'));
+/** A day is named where the reader is, and ends there. Empty: no such limit. */
+function endOf(day: string): string {
+  if (day === '') return '';
+  const end = new Date(`${day}T00:00:00`);
+  end.setDate(end.getDate() + 1);
+  return String(Math.floor(end.getTime() / 1000));
+}
+
+/** Says on itself how far it is: a whole log comes in many pieces. */
+function fileButton(label: string, write: (told: (count: number) => void) => Promise<void>): HTMLElement {
+  const face = h('span', {}, label);
+  const button = h('button', { type: 'button', class: 'button', on: { click: () => void run() } }, icon('import'), face);
+  return button;
+
+  async function run(): Promise<void> {
+    if (button.getAttribute('aria-busy') === 'true') return;
+    button.setAttribute('aria-busy', 'true');
+    await orToast(() => write((count) => (face.textContent = `${label} ${count}`)));
+    button.removeAttribute('aria-busy');
+    face.textContent = label;
+  }
+}
+
+/** All that the filter takes, oldest first. */
+async function everything(read: Reader, told: (count: number) => void): Promise<AuditEvent[]> {
+  const pages: AuditEvent[][] = [];
+  let before: string | null = '';
+  while (before !== null) {
+    const page: AuditPage = await read(AT_ONCE, before);
+    pages.unshift(page.events);
+    told(pages.flat().length);
+    before = page.older;
+  }
+  return pages.flat();
+}
+
+function eventList(first: AuditPage, get: (before: string) => Promise<AuditPage>): HTMLElement {
+  if (first.events.length === 0) return h('p', { class: 'nothing', role: 'status' }, t('people.audit.none'));
   const head = ['time', 'event', 'user', 'peer', 'more'].map((name) => h('th', { scope: 'col' }, t(`people.audit.column.${name}`)));
-  return h('div', { class: 'audit-scroll', tabindex: '0', role: 'region', 'aria-label': t('action.audit') }, h('table', { class: 'audit' }, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...[...events].reverse().map(eventRow))));
+  const rows = h('tbody', {});
+  const more = h('button', { type: 'button', class: 'button', on: { click: () => void older() } }, t('people.audit.older')) as HTMLButtonElement;
+  const region = h('div', { class: 'audit-scroll', tabindex: '0', role: 'region', 'aria-label': t('action.audit') }, h('table', { class: 'audit' }, h('thead', {}, h('tr', {}, ...head)), rows), more);
+  let before: string | null = null;
+  show(first);
+  return region;
+
+  function show(page: AuditPage): void {
+    rows.append(...[...page.events].reverse().map(eventRow));
+    before = page.older;
+    more.hidden = before === null;
+  }
+
+  async function older(): Promise<void> {
+    const from = before;
+    if (from === null || more.getAttribute('aria-disabled') === 'true') return;
+    more.setAttribute('aria-disabled', 'true');
+    await orToast(async () => {
+      const page = await get(from);
+      show(page);
+      announce(t('people.audit.older.come', { count: page.events.length }));
+      // The focus was on what is gone.
+      if (more.hidden) region.focus();
+    });
+    more.removeAttribute('aria-disabled');
+  }
 }
 
 function eventRow(one: AuditEvent): HTMLElement {

@@ -86,6 +86,12 @@ export interface Login {
   last_use: number;
 }
 
+/** Oldest first; `older` asks for what was before, if there is more. */
+export interface AuditPage {
+  events: AuditEvent[];
+  older: string | null;
+}
+
 /** A line of the audit: time and event, and whatever else it says. */
 export interface AuditEvent {
   time: number;
@@ -186,10 +192,5 @@ export const box = {
   takeBack: (id: string): Promise<void> => api.del(`/api/invites/${id}`),
   acceptInvite: (token: string, name: string, password: string): Promise<Step> => api.post('/api/invite', { token, name, password }),
   reset: (token: string, password: string, way: { recovery_code: string } | { discard: true }): Promise<void> => api.post('/api/reset', { token, password, ...way }),
-  async audit(last: number, user: string, event: string): Promise<AuditEvent[]> {
-    const query = new URLSearchParams({ last: String(last) });
-    if (user !== '') query.set('user', user);
-    if (event !== '') query.set('event', event);
-    return (await api.get<{ events: AuditEvent[] }>(`/api/audit?${query}`)).events;
-  },
+  audit: (asked: Record<string, string>): Promise<AuditPage> => api.get(`/api/audit?${new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ''))}`),
 };
