@@ -1,7 +1,7 @@
 // How long a person waits, in a real browser: `FOOTBRIDGE_BIN=… node figures.mjs` prints a table. Figures, not tests: no machine fails by them.
 
 import { guest, openHost, readyHost } from './hands.mjs';
-import { claimed, footbridge, leave, seen, sshd, type, visitor } from './world.mjs';
+import { claimed, footbridge, leave, seen, sshd, type, until as wait, visitor } from './world.mjs';
 
 const [box, server] = await Promise.all([footbridge(), sshd()]);
 const rows = [];
@@ -103,7 +103,7 @@ try {
     await page.waitForTimeout(1700);
     await page.reload({ waitUntil: 'commit' });
     await seen(page, 'painted-42');
-    await page.waitForFunction(() => window.paintedAt);
+    await wait(async () => (await page.evaluate(() => window.paintedAt)) !== undefined, 'the screen is not painted');
     const [now, asked] = await page.evaluate(() => [window.paintedAt, performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/ticket')).startTime]);
     painted.push(now);
     reattached.push(now - asked);
