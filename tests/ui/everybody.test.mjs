@@ -107,6 +107,7 @@ test('empty, full and failing, in light and dark, wide and on a phone, without a
       await page.locator('.start input').first().waitFor();
       if (size === 'wide' && colorScheme === 'light') await fill(page);
       await page.reload();
+      await page.locator('.work').waitFor();
       await page.keyboard.press('Control+Shift+H');
       await page.getByText('weather').first().waitFor();
       await shot(page, `hosts-${size}-${colorScheme}`);

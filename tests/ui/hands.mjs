@@ -46,7 +46,9 @@ export function boxAndHost(settings) {
 
 /** By the search on the start page. */
 export async function openHost(page, label) {
-  if (await page.locator('.stage').isVisible()) await page.keyboard.press('Control+Shift+H');
+  await page.locator('.work').waitFor();
+  // Whatever is in front: a terminal of before may still come back.
+  await page.keyboard.press('Control+Shift+H');
   await page.locator('.search-input').fill(label);
   await page.locator('.host-row', { hasText: label }).first().waitFor();
   await page.keyboard.press('Enter');
