@@ -221,10 +221,14 @@ fn chain(key: &Key32, before: &str, line: &str) -> String {
     hex::text(&vault::mac(key, &[before.as_bytes(), line.as_bytes()]).finalize().into_bytes())
 }
 
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A line's text and its chain.
 fn split(whole: &str) -> Option<(&str, &str)> {
     let (line, rest) = whole.trim_end_matches('\n').rsplit_once(",\"chain\":\"")?;
-    Some((line, rest.strip_suffix("\"}")?)).filter(|(_, chain)| chain.len() == 64)
+    Some((line, rest.strip_suffix("\"}")?)).filter(|(_, chain)| is_hex(chain, 64))
 }
 
 fn last_chain(path: &Path) -> io::Result<Option<String>> {
@@ -319,7 +323,7 @@ pub fn write_under(path: &Path, into: &Path, new: &Key32, old: &Key32) -> io::Re
 
 /// The last lines, oldest first, without their chain.
 pub fn tail(path: &Path, most: usize) -> io::Result<Vec<String>> {
-    last_lines(path, most, |_, _| true)
+    Ok(texts(last_lines(path, most, None, |_| true)?))
 }
 
 /// A deed is about who did it and whom it was done to.
@@ -339,7 +343,7 @@ pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> 
     // Most lines are somebody else's: they are not parsed to see it.
     let name = quoted(user);
     let anothers = Cell::new(false);
-    let is_theirs = |line: &str, _: &str| {
+    let is_theirs = |line: &str| {
         if anothers.get() || !line.contains(&name) {
             return false;
         }
@@ -349,7 +353,7 @@ pub fn tail_of(path: &Path, user: &str, most: usize) -> io::Result<Vec<String>> 
         anothers.set(deleted || made);
         is_about(&line, user) && !deleted
     };
-    last_lines(path, most, is_theirs)
+    Ok(texts(last_lines(path, most, None, is_theirs)?))
 }
 
 /// Which lines are wanted.
@@ -374,7 +378,7 @@ pub struct Page {
 const MARK: usize = 32;
 
 pub fn is_mark(text: &str) -> bool {
-    text.len() == MARK && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex(text, MARK)
 }
 
 impl Filter<'_> {
@@ -391,35 +395,39 @@ impl Filter<'_> {
 /// The last lines that the filter takes, for an administrator; of those before the line with this mark, if there is one. Before a
 /// line that was rotated away there is nothing.
 pub fn page(path: &Path, most: usize, filter: &Filter<'_>, before: Option<&str>) -> io::Result<Page> {
-    let mut is_past = before.is_none();
-    let mut marks = Vec::new();
-    let mut lines = last_lines(path, most + 1, |line, chain| {
-        if !is_past {
-            is_past = before.is_some_and(|mark| chain.starts_with(mark));
-            return false;
-        }
-        let taken = filter.takes(line);
-        if taken {
-            marks.push(chain[..MARK].to_owned());
-        }
-        taken
-    })?;
+    let mut lines = last_lines(path, most + 1, before, |line| filter.takes(line))?;
+    // One more than asked for says that there are more.
     let surplus = lines.len().saturating_sub(most);
     lines.drain(..surplus);
-    Ok(Page { lines, older: marks.into_iter().nth(most - 1).filter(|_| surplus > 0) })
+    let older = lines.first().filter(|_| surplus > 0).map(|line| line.mark.clone());
+    Ok(Page { lines: texts(lines), older })
+}
+
+struct Line {
+    text: String,
+    mark: String,
+}
+
+fn texts(lines: Vec<Line>) -> Vec<String> {
+    lines.into_iter().map(|line| line.text).collect()
 }
 
 /// One reader at a time: a file takes a megabyte, and any user may ask.
-fn last_lines(path: &Path, most: usize, mut wanted: impl FnMut(&str, &str) -> bool) -> io::Result<Vec<String>> {
+fn last_lines(path: &Path, most: usize, before: Option<&str>, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Line>> {
     static READING: Mutex<()> = Mutex::new(());
     let _turn = READING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut last = Vec::new();
-    for file in files(path).into_iter().rev() {
-        let lines = lines_of(&file)?;
-        let plain = lines.iter().rev().filter_map(|line| split(line)).map(|(line, chain)| (format!("{line}}}"), chain));
-        last.extend(plain.filter(|(line, chain)| wanted(line, chain)).map(|(line, _)| line).take(most - last.len()));
-        if last.len() >= most {
-            break;
+    let mut is_past = before.is_none();
+    'files: for file in files(path).into_iter().rev() {
+        for (line, chain) in lines_of(&file)?.iter().rev().filter_map(|line| split(line)) {
+            if last.len() == most {
+                break 'files;
+            }
+            let (text, mark) = (format!("{line}}}"), &chain[..MARK]);
+            if is_past && wanted(&text) {
+                last.push(Line { text, mark: mark.to_owned() });
+            }
+            is_past |= before == Some(mark);
         }
     }
     last.reverse();
@@ -598,6 +606,16 @@ mod tests {
         assert_eq!(page(&path, 9, &filter(None), Some(&rotated_away)).unwrap(), Page { lines: vec![], older: None });
         assert!(is_mark(&first.older.unwrap()) && is_mark(&rotated_away));
         assert!(!is_mark("") && !is_mark(&"0".repeat(64)) && !is_mark(&"g".repeat(32)));
+    }
+
+    #[test]
+    fn a_chain_of_strange_signs_breaks_the_log_and_not_its_reader() {
+        let (_dir, path, key) = written(2);
+        let strange = format!("{{\"time\":1,\"event\":\"x\",\"chain\":\"a{}a\"}}\n", "\u{e9}".repeat(31));
+        File::options().append(true).open(&path).unwrap().write_all(strange.as_bytes()).unwrap();
+        assert_eq!(verify(&path, &key).unwrap(), Report { lines: 3, broken: vec![3] });
+        let filter = Filter { user: None, event: None, until: None };
+        assert_eq!(page(&path, 9, &filter, None).unwrap().lines.len(), 2);
     }
 
     #[test]
