@@ -187,6 +187,21 @@ test('an invitation makes a user who can be disabled, and what strangers type is
   const lines = (await saved('JSON')).trim().split('\n').map((line) => JSON.parse(line));
   assert.deepEqual(lines.filter((line) => line.user !== BOB.name && line.target !== BOB.name), []);
   assert.ok(lines.some((line) => line.event === 'invite.accept') && lines.some((line) => line.event === 'admin.user.disable'), JSON.stringify(lines));
+  // The answer to an older filter comes late, and changes nothing.
+  let release;
+  const held = new Promise((done) => { release = done; });
+  const late = page.waitForResponse(/api\/audit.*event=cli/);
+  await page.route(/api\/audit.*event=cli/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await dialog(page).locator('select').selectOption('cli');
+  await dialog(page).locator('select').selectOption('');
+  await until(async () => (await shown()).some(([event]) => event === 'invite.accept'), 'the later filter is not shown');
+  release();
+  await (await late).finished();
+  await page.waitForTimeout(300);
+  assert.ok((await shown()).some(([event]) => event === 'invite.accept'), 'the filter of before is shown');
   // More than is shown at once: the page goes back to the beginning, and a file has all of it.
   await page.evaluate(async () => {
     const { csrf } = await (await fetch('/api/state')).json();

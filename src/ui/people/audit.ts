@@ -82,11 +82,12 @@ function fileButton(label: string, write: (told: (count: number) => void) => Pro
 /** All that the filter takes, oldest first. */
 async function everything(read: Reader, told: (count: number) => void): Promise<AuditEvent[]> {
   const pages: AuditEvent[][] = [];
+  let count = 0;
   let before: string | null = '';
   while (before !== null) {
     const page: AuditPage = await read(AT_ONCE, before);
     pages.unshift(page.events);
-    told(pages.flat().length);
+    told((count += page.events.length));
     before = page.older;
   }
   return pages.flat();

@@ -128,16 +128,20 @@ export async function showCodes(codes: string[], name: string): Promise<void> {
 /** A list that is fetched: bones, then the list, or what went wrong and a way to try again. */
 export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () => void) => Node): { root: HTMLElement; refresh: () => void } {
   const root = h('div', { class: 'keys-list' }, skeleton(3));
+  let asked = 0;
   const refresh = (): void => void fetchInto();
   refresh();
   return { root, refresh };
 
   async function fetchInto(): Promise<void> {
+    const mine = ++asked;
     try {
-      root.replaceChildren(show(await get(), refresh));
+      const value = await get();
+      // What was asked for later may have come sooner.
+      if (mine === asked) root.replaceChildren(show(value, refresh));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      root.replaceChildren(failingCard(error, refresh));
+      if (mine === asked) root.replaceChildren(failingCard(error, refresh));
     }
   }
 }
