@@ -80,6 +80,11 @@ test('every pane and tab is found again, and the way to the hosts', async () => 
   const strip = await page.locator('.tabs').boundingBox();
   const home = await page.locator('.tab.home').boundingBox();
   assert.ok(Math.abs(home.x - strip.x) <= 1, `the way to the hosts stays in sight: ${home.x}`);
+  const left = () => page.evaluate(() => document.querySelector('.tab:not(.home)').getBoundingClientRect().left);
+  assert.ok(await left() < home.x + home.width, 'the strip has moved');
+  await page.locator('.tab.home').tap();
+  await page.locator('.search-input').waitFor();
+  assert.ok(await left() >= home.x + home.width, 'beside the hosts, the first tab is whole');
   await page.locator('.work-tools button:not([aria-haspopup]):visible').last().tap();
   await page.locator('.palette-row').first().waitFor();
   const [first] = await page.locator('.palette-label').allInnerTexts();

@@ -34,10 +34,13 @@ export class TabStrip {
   draw(faces: TabFace[], active: string | null): void {
     const old = new Map([...this.root.children].map((element) => [element.getAttribute('data-tab'), element]));
     const home = (old.get('home') as HTMLElement | undefined) ?? this.home();
+    // It stays in sight wherever the strip stands; beside it, a row of tabs begins with the first.
+    const cameHome = active === null && !home.classList.contains('active');
     mark(home, active === null);
     const wanted = [home, ...faces.map((face) => this.dress((old.get(face.id) as HTMLElement | undefined) ?? this.tab(face.id), face, face.id === active))];
     for (const [at, element] of wanted.entries()) if (this.root.children[at] !== element) this.root.insertBefore(element, this.root.children[at] ?? null);
     while (this.root.children.length > wanted.length) this.root.lastElementChild?.remove();
+    if (cameHome) this.root.scrollLeft = 0;
     wanted.find((element) => element.classList.contains('active'))?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
