@@ -31,6 +31,7 @@ use crate::vault::{self, DEVICE_KEY_FILE, DeviceKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -270,6 +271,13 @@ fn check(mut bundle: Bundle) -> Result<Opened, String> {
 
 fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>) -> Outcome {
     super::serve::prepare(data)?;
+    // Another restore into it would take ours for what an interrupted one has left.
+    let told = |error: io::Error| format!("{}: {error}", data.display());
+    let folder = File::open(data).map_err(told)?;
+    flock(&folder, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => format!("{}: another restore is under way here", data.display()),
+        error => told(error.into()),
+    })?;
     must_be_empty(data)?;
     let opened = match open(file, passphrase_file) {
         Ok(opened) => opened,
@@ -278,6 +286,8 @@ fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>) -> Outcome 
             return Ok(ExitCode::FAILURE);
         }
     };
+    // While somebody typed the passphrase, a server may have been started here, and claimed.
+    must_be_empty(data)?;
     let told = describe(&opened);
     put_in_place(data, opened).map_err(|why| format!("{}: {why}", data.display()))?;
     say(&format!("restored into {}; {told}", data.display()))

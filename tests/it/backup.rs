@@ -2,10 +2,11 @@
 
 use crate::world::browser::Target;
 use crate::world::footbridge::{Footbridge, text, write_private};
+use crate::world::patience::until;
 use crate::world::{ADA, claimed};
 use serde_json::json;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -173,6 +174,38 @@ fn nothing_is_restored_over_something() {
     assert_eq!(fs::read(footbridge.data().join("device.key")).unwrap(), before);
     footbridge.start_again();
     footbridge.browser().sign_in(ADA);
+}
+
+/// The story: that the directory was empty was seen before somebody was asked for the passphrase. Whatever had come there while they looked
+/// for it was written over, a box that people used already; and of two restores one took the other's work for what was left of an old one.
+#[test]
+fn what_came_while_the_passphrase_was_looked_for_is_not_written_over() {
+    const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+    let (mut footbridge, _) = claimed();
+    let place = tempfile::tempdir().unwrap();
+    let file = make(&footbridge, place.path());
+    footbridge.kill();
+    fs::remove_dir_all(footbridge.data()).unwrap();
+    let words = ["backup", "restore", file.to_str().unwrap()];
+    let mut waits = footbridge.begin(&words);
+    // It has the file open for as long as it reads it, and then waits for a line.
+    until("the restore to wait for its passphrase", || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", waits.id())).unwrap();
+        (footbridge.data().exists() && stat.contains(") S ")).then_some(())
+    });
+    let second = refusal(&footbridge.command(&words, PASSPHRASE));
+    assert!(second.contains("another restore is under way"), "{second}");
+    footbridge.start_again_unclaimed();
+    footbridge.browser().claim(footbridge.claim_code(), EVE);
+    let key = || fs::read(footbridge.data().join("device.key")).unwrap();
+    let before = key();
+    waits.stdin.take().unwrap().write_all(PASSPHRASE.as_bytes()).unwrap();
+    let told = refusal(&waits.wait_with_output().unwrap());
+    assert!(told.contains("is not empty"), "{told}");
+    assert_eq!(key(), before);
+    footbridge.kill();
+    footbridge.start_again();
+    footbridge.browser().sign_in(EVE);
 }
 
 /// The device key gets its name last. Until then nothing starts, and nothing makes another key.

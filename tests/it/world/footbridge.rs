@@ -152,6 +152,12 @@ impl Footbridge {
         program(self.folder.path(), &self.settings).args(arguments).stdin(File::open(input).unwrap()).output().unwrap()
     }
 
+    /// One that goes on while we do something else, and waits for what is typed.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = program(self.folder.path(), &self.settings);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// The same, while the kernel refuses some system calls as another file system would; `refused` is a set of strace's `inject`.
     pub fn command_refused(&self, refused: &str, arguments: &[&str], stdin: &str) -> Output {
         let input = self.folder.path().join("stdin");
