@@ -247,10 +247,31 @@ fn files(path: &Path) -> Vec<PathBuf> {
     older.chain([path.to_owned()]).filter(|file| file.exists()).collect()
 }
 
+/// Twice the size a file is rotated at: never reached, unless somebody else wrote to it.
+const FILE_BYTES_READ: u64 = 2 * limits::AUDIT_FILE_BYTES;
+
 fn lines_of(file: &Path) -> io::Result<Vec<String>> {
-    // Twice the size a file is rotated at: never reached, unless somebody else wrote to it.
-    let file = BufReader::new(File::open(file)?.take(2 * limits::AUDIT_FILE_BYTES));
+    let file = BufReader::new(File::open(file)?.take(FILE_BYTES_READ));
     file.split(b'\n').map(|line| Ok(String::from_utf8_lossy(&line?).into_owned())).collect()
+}
+
+/// All lines of a file, for whoever judges them: one more, which follows from nothing, stands for what was not read.
+fn judged(file: &Path) -> io::Result<Vec<String>> {
+    let mut lines = lines_of(file)?;
+    if fs::metadata(file)?.len() > FILE_BYTES_READ {
+        lines.push("(more than was ever written here)".to_owned());
+    }
+    Ok(lines)
+}
+
+/// What the first line must follow from. None: older ones were deleted, so that it is taken as given. Then there are all the files, and
+/// those that were put away are as long as ours are then: a log that somebody has only spread over as many files is not.
+fn before_the_first(files: &[PathBuf]) -> io::Result<Option<String>> {
+    let mut put_away = files.iter().take(limits::AUDIT_FILES - 1);
+    let whole = |file: &PathBuf| fs::metadata(file).map(|file| file.len() >= limits::AUDIT_FILE_BYTES);
+    let deleted = files.len() == limits::AUDIT_FILES
+        && put_away.try_fold(true, |all, file| Ok::<_, io::Error>(all && whole(file)?))?;
+    Ok((!deleted).then(beginning))
 }
 
 /// What [`verify`] found.
@@ -262,14 +283,14 @@ pub struct Report {
 }
 
 /// Checks every line against the one before it. Once the oldest file has been deleted, only the successors of the first line there
-/// is are its witness; and lines cut off at the end are not missed.
+/// is are its witness; and lines cut off at the end are not missed. An empty line is none of ours.
 pub fn verify(path: &Path, key: &Key32) -> io::Result<Report> {
     let _pause = pause();
     let mut report = Report { lines: 0, broken: Vec::new() };
     let files = files(path);
-    let mut before = (files.len() < limits::AUDIT_FILES).then(beginning);
+    let mut before = before_the_first(&files)?;
     for file in files {
-        for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
+        for whole in &judged(&file)? {
             report.lines += 1;
             let found = split(whole);
             let good = found.is_some_and(|(line, mac)| match &before {
@@ -292,11 +313,11 @@ pub fn write_under(path: &Path, into: &Path, new: &Key32, old: &Key32) -> io::Re
     // Half a line goes first, as at every start.
     Book::open(path, old.clone())?;
     let files = files(path);
-    let mut before = (files.len() < limits::AUDIT_FILES).then(|| (beginning(), beginning()));
+    let mut before = before_the_first(&files)?.map(|beginning| (beginning.clone(), beginning));
     let mut count = 0;
     for file in files {
         let mut text = String::new();
-        for whole in lines_of(&file)?.iter().filter(|line| !line.is_empty()) {
+        for whole in &judged(&file)? {
             let good = split(whole).zip(before.as_ref());
             let good = good.filter(|((line, mac), (before, _))| chain(old, before, line) == *mac);
             let after = match good {
@@ -489,6 +510,42 @@ mod tests {
         assert_eq!(broken(&[lines[0], lines[2], lines[1], lines[3]], &key), [2, 3, 4]);
         assert_eq!(broken(&[lines[0], lines[1]], &random::key()), [1, 2]);
         assert_eq!(broken(&lines[1..], &key), [1], "the first lines are missing");
+    }
+
+    /// The story: whoever could write the file, and had no key, made it unsaid that they had been there. Only so much of a file was read,
+    /// and what stood behind a long run of empty lines was never looked at; and of five files the first line is taken as given, so that
+    /// a log without its beginning was good once it was spread over five.
+    #[test]
+    fn what_is_pushed_out_of_sight_or_cut_off_in_front_is_found() {
+        let (dir, path, key) = written(12);
+        let good = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = good.lines().collect();
+        let broken = |path: &Path| verify(path, &key).unwrap().broken;
+        fs::write(&path, format!("{}\n\n{}\n", lines[0], lines[1])).unwrap();
+        assert_eq!(broken(&path), [2], "an empty line");
+        let out_of_sight = lines[2].replace("\"n\":\"2\"", "\"n\":\"9\"");
+        let room = "\n".repeat(2 * limits::AUDIT_FILE_BYTES as usize);
+        fs::write(&path, format!("{room}{}\n{}\n{out_of_sight}\n", lines[0], lines[1])).unwrap();
+        assert!(!broken(&path).is_empty(), "an altered line behind more than is read");
+        fs::write(&path, format!("{}\n{}x\n", lines[0], room.replace('\n', "x"))).unwrap();
+        assert!(broken(&path).len() >= 2, "a line that does not end");
+        let into = dir.path().join("into");
+        fs::create_dir(&into).unwrap();
+        let new = random::key();
+        write_under(&path, &into, &new, &key).unwrap();
+        assert!(!verify(&into.join("audit.log"), &new).unwrap().broken.is_empty(), "not made good by another key");
+
+        let spread = |lines: &[&str]| {
+            for (at, pair) in lines.chunks(2).enumerate() {
+                let file = if at == 4 { path.clone() } else { numbered(&path, 4 - at) };
+                fs::write(file, pair.join("\n") + "\n").unwrap();
+            }
+            assert_eq!(files(&path).len(), limits::AUDIT_FILES);
+        };
+        spread(&lines[..10]);
+        assert_eq!(broken(&path), [0; 0], "nothing is missing");
+        spread(&lines[2..]);
+        assert_eq!(broken(&path), [1], "the first two lines are missing");
     }
 
     #[test]
