@@ -40,7 +40,7 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
 
 pub fn take_back(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let id = request.id()?;
-    if !context.auth.take_back_invite(id)? {
+    if !context.auth.take_back_invite(request.login()?, id)? {
         return Err(Problem::not_found());
     }
     note(request, "admin.invite.back", &id.to_string())?;

@@ -131,7 +131,7 @@ struct Nothing {}
 pub fn unlock(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let Nothing {} = request.read()?;
     let user = find(context, request)?;
-    context.auth.unlock(user.id)?;
+    context.auth.unlock(Some(request.login()?), user.id)?;
     note(request, "admin.user.unlock", &user.name)?;
     Ok(Answer::nothing())
 }

@@ -403,7 +403,7 @@ fn user_deed(office: &Office, name: &str, deed: Deed) -> Told {
         Deed::Disable => auth.set_disabled(user.id, true).map_err(refused)?,
         Deed::Enable => auth.set_disabled(user.id, false).map_err(refused)?,
         Deed::Delete => auth.delete_user(None, user.id).map_err(refused)?,
-        Deed::Unlock => auth.unlock(user.id).map_err(refused)?,
+        Deed::Unlock => auth.unlock(None, user.id).map_err(refused)?,
         Deed::ResetMfa => auth.reset_factor(None, user.id, &now).map_err(refused)?,
         Deed::ResetPassword => {
             let token = auth.begin_reset(user.id, &now).map_err(refused)?;

@@ -60,7 +60,8 @@ impl Auth {
     }
 
     /// False: there is no such invitation (any more).
-    pub fn take_back_invite(&self, id: Id) -> Result<bool, Refusal> {
+    pub fn take_back_invite(&self, by: &Login, id: Id) -> Result<bool, Refusal> {
+        let _turn = self.one_at_a_time(Some(by))?;
         Ok(self.store.delete_invite(id)?)
     }
 

@@ -121,7 +121,8 @@ impl Auth {
     }
 
     /// E2: the lock is lifted, and the count begins anew. Sessions go on.
-    pub fn unlock(&self, id: Id) -> Result<(), Refusal> {
+    pub fn unlock(&self, by: Option<&Login>, id: Id) -> Result<(), Refusal> {
+        let _turn = self.one_at_a_time(by)?;
         // The disk first: a lock that is lifted in memory only would come back with the next start. Also where none is there yet: the
         // thread that writes it may be on its way.
         if !self.store.update_user(id, |user| user.locked_until = None)? {

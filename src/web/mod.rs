@@ -300,6 +300,12 @@ impl Connection<'_> {
             wire::send_all(&mut *self.wire, b"HTTP/1.1 100 Continue\r\n\r\n", Instant::now() + limits::WRITE_DEADLINE)?;
         }
         let body = self.read_body(head.length as usize)?;
+        // A body may take its time, and whoever was put out meanwhile does nothing more.
+        let login = login.filter(|login| head.length == 0 || login.is_alive(clock::now().since_boot));
+        if let Err(problem) = guard::check(head, route, login.as_deref()) {
+            // The cookie stays: the browser may have the next sign-in's by now.
+            return Ok(Outcome::Reply(Reply::problem(&problem)));
+        }
         let request = api::Request {
             id,
             host: &head.host,

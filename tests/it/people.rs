@@ -1,15 +1,17 @@
 //! Accounts: who may do what to whom, and that it holds at once.
 
 use crate::second_factor::{enrol, half, take};
-use crate::world::browser::{Browser, Target};
+use crate::world::browser::{Browser, Target, head, read_reply};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::patience::until;
 use crate::world::proxy::closed_port;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with, raw};
+use footbridge::api::{Access, ROUTES};
 use footbridge::store::{self, Store};
 use footbridge::vault::DeviceKey;
 use serde_json::{Value, json};
+use std::io::Write;
 
 const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
 const NEW_PASSWORD: &str = "an even longer bridge over it";
@@ -124,6 +126,43 @@ fn who_may_have_no_terminals_any_more_loses_those_that_run() {
             told["events"].as_array().unwrap().iter().find(|event| event["reason"] == "ended").map(drop)
         });
         drop(terminal);
+    }
+}
+
+/// The story: who asks was looked up when the head of the request had come, and its body may take twenty seconds. An administrator who was
+/// put out in between lifted a lock, took back an invitation, saved a host: whatever was not asked once more.
+#[test]
+fn whoever_is_put_out_while_their_request_is_on_its_way_does_nothing_more() {
+    let (mut box_, _) = claimed();
+    box_.add_user(EVE.0, EVE.1);
+    ordered(&box_, &["user", "role", "eve", "administrator"]);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    let mut waiting = Vec::new();
+    let theirs = |access| matches!(access, Access::Half | Access::User | Access::Administrator);
+    for route in ROUTES.iter().filter(|route| theirs(route.access) && route.body_bytes > 0) {
+        let (form, path) = (eve.form(), route.path.replace("{id}", "00000000000000000000000000000000"));
+        let lines = [
+            ("Host", eve.address.to_string()),
+            ("Origin", eve.origin()),
+            ("Cookie", eve.cookie.clone().unwrap()),
+            ("X-Footbridge-Csrf", eve.csrf.clone().unwrap()),
+            ("X-Footbridge-Form", form),
+            ("Content-Type", "application/json".into()),
+            ("Expect", "100-continue".into()),
+        ];
+        let lines = lines.map(|(name, value)| (name.to_owned(), value));
+        let whole = head(crate::foreign::method(route), &path, &lines, Some(b"{}"));
+        let mut stream = raw::say(&eve, &whole[..whole.len() - 2]);
+        assert_eq!(read_reply(&mut stream, false).unwrap().status, 100, "{path}: let in, and its body is awaited");
+        waiting.push((path, stream));
+    }
+    assert!(waiting.len() > 30, "{}", waiting.len());
+    ordered(&box_, &["user", "disable", "eve"]);
+    for (path, mut stream) in waiting {
+        stream.write_all(b"{}").and_then(|()| stream.flush()).unwrap();
+        let reply = read_reply(&mut stream, false).unwrap();
+        assert_eq!((reply.status, reply.json()["error"].clone()), (401, json!("not_signed_in")), "{path}");
     }
 }
 

@@ -140,6 +140,8 @@ fn an_administrator_who_is_overtaken_does_nothing_to_others() {
     let (ada, bob) = (administrator("ada"), administrator("bob"));
     let by = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
     auth.reset_factor(Some(&by), bob, &who().now).unwrap();
+    auth.invite(None, Role::User, None, &who().now).unwrap();
+    let invited = auth.store.invites().unwrap();
     elsewhere(&auth).set_role(ada, Role::User).unwrap();
     let now = who().now;
     let before = serde_json::to_string(&auth.store.users().unwrap()).unwrap();
@@ -151,7 +153,8 @@ fn an_administrator_who_is_overtaken_does_nothing_to_others() {
     assert!(is_ended(auth.reset_factor(Some(&by), bob, &now)) && is_ended(auth.delete_user(Some(&by), bob)));
     assert!(is_ended(auth.invite(Some(&by), Role::Administrator, None, &now)));
     assert_eq!(serde_json::to_string(&auth.store.users().unwrap()).unwrap(), before);
-    assert!(auth.store.invites().unwrap().is_empty());
+    assert!(is_ended(auth.unlock(Some(&by), bob)) && is_ended(auth.take_back_invite(&by, invited[0].id)));
+    assert_eq!(auth.store.invites().unwrap(), invited);
 }
 
 #[test]

@@ -81,11 +81,11 @@ fn a_lock_can_be_lifted() {
     let ada = add(&auth, "ada");
     (0..5).for_each(|_| assert!(is_failed(auth.sign_in("ada", &OTHER.into(), &who()))));
     assert!(auth.is_locked(ada.id, &who().now) && is_failed(auth.sign_in("ada", &GOOD.into(), &who())));
-    auth.unlock(ada.id).unwrap();
+    auth.unlock(None, ada.id).unwrap();
     assert!(!auth.is_locked(ada.id, &who().now) && auth.sign_in("ada", &GOOD.into(), &who()).is_ok());
     // Or it would be there again after a restart.
     auth.store.update_user(ada.id, |user| user.locked_until = Some(later(900).now.calendar)).unwrap();
-    auth.unlock(ada.id).unwrap();
+    auth.unlock(None, ada.id).unwrap();
     assert_eq!(auth.store.user(ada.id).unwrap().unwrap().locked_until, None);
 }
 
@@ -394,9 +394,8 @@ fn an_invitation_ends_by_itself_or_is_taken_back() {
     let (old, new) = (invite(0), invite(10));
     let listed = auth.invites(&later(10).now).unwrap();
     assert!(listed.len() == 2 && listed.iter().all(|invite| invite.by == "ada"));
-    assert!(
-        auth.take_back_invite(listed.iter().find(|invite| invite.made == later(10).now.calendar).unwrap().id).unwrap()
-    );
+    let newer = listed.iter().find(|invite| invite.made == later(10).now.calendar).unwrap().id;
+    assert!(auth.take_back_invite(&by, newer).unwrap());
     assert!(is_failed(accept(&new, 20)));
     let days = limits::INVITE_SECONDS as u64;
     assert!(is_failed(accept(&old, days)) && auth.invites(&later(days).now).unwrap().is_empty());
