@@ -208,7 +208,10 @@ impl Auth {
 
     fn spend_password(&self, user: &User, password: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
         let admitted = self.admit(who)?;
-        self.prove(Some(user), password, who)?.ok_or(Refusal::Failed)?;
+        if self.prove(Some(user), password, who)?.is_none() {
+            audit::note("stepup.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
         self.table.forgive(admitted);
         Ok(())
     }

@@ -178,7 +178,13 @@ impl Auth {
             return Err(Refusal::Failed);
         };
         let found = match vault {
-            Vault::Recovery(code) => Some(recovery::find(&user, code).ok_or(Refusal::Failed)?),
+            Vault::Recovery(code) => match recovery::find(&user, code) {
+                Some(found) => Some(found),
+                None => {
+                    audit::note("reset.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+                    return Err(Refusal::Failed);
+                }
+            },
             Vault::Discard => None,
         };
         self.table.forgive(admitted);

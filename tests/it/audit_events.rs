@@ -74,6 +74,7 @@ const SIGN_INS: &[Line] = &[
     ("signin.failed", &[("user", "(unknown)"), ("peer", "127.0.0.1")]),
     ("account.locked", EVE_HERE),
     ("password.failed", ADA_HERE),
+    ("stepup.failed", ADA_HERE),
     ("password.change", ADA_HERE),
 ];
 
@@ -96,6 +97,7 @@ fn sign_ins() {
         box_.browser().try_sign_in(name, WRONG).refusal(401);
     }
     ada.post("/api/password", json!({"current": WRONG, "new": NEW_PASSWORD})).refusal(401);
+    ada.post("/api/backup", json!({"passphrase": NEW_PASSWORD, "proof": WRONG})).refusal(401);
     ada.post("/api/password", json!({"current": ADA.1, "new": NEW_PASSWORD})).expect(200);
     let mut locks = box_.browser();
     locks.sign_in((ADA.0, NEW_PASSWORD));
@@ -219,6 +221,7 @@ const PEOPLE: &[Line] = &[
     ("invite.accept", &[("user", "bob"), ("invited_by", "ada"), ("peer", "127.0.0.1")]),
     ("admin.invite.back", &[("user", "ada"), ("peer", "127.0.0.1")]),
     ("reset.failed", NOBODY),
+    ("reset.failed", EVE_HERE),
     ("reset.done", &[("user", "eve"), ("vault", "discarded"), ("peer", "127.0.0.1")]),
     ("admin.user.delete", TO_EVE),
 ];
@@ -246,6 +249,8 @@ fn deeds_of_administrators() {
     let reset = |token: &str| {
         box_.browser().post("/api/reset", json!({"token": token, "password": NEW_PASSWORD, "discard": true})).status
     };
+    let guessed = json!({"token": token, "password": NEW_PASSWORD, "recovery_code": "AAAAA-AAAAA-AAAAA-AAAAA"});
+    box_.browser().post("/api/reset", guessed).refusal(401);
     assert_eq!((reset("junk"), reset(token)), (401, 204));
     ada.remove(&path, ADA.1).expect(204);
     tells(&box_, PEOPLE);

@@ -303,6 +303,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.recovery.failed': 'Falscher Wiederherstellungscode',
   'people.event.recovery.renew': 'Neue Wiederherstellungscodes',
   'people.event.stepup': 'Handlung bestätigt',
+  'people.event.stepup.failed': 'Falsches Passwort für eine Handlung',
   'people.event.cli.user.disable': 'Auf der Kommandozeile: Benutzer gesperrt',
   'people.event.cli.user.enable': 'Auf der Kommandozeile: Benutzer freigegeben',
   'people.event.cli.user.role': 'Auf der Kommandozeile: Rolle geändert',

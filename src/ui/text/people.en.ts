@@ -301,6 +301,7 @@ const people = {
   'people.event.recovery.failed': 'Wrong recovery code',
   'people.event.recovery.renew': 'New recovery codes',
   'people.event.stepup': 'Deed confirmed',
+  'people.event.stepup.failed': 'Wrong password for a deed',
   'people.event.cli.user.disable': 'On the command line: user disabled',
   'people.event.cli.user.enable': 'On the command line: user enabled',
   'people.event.cli.user.role': 'On the command line: role changed',
