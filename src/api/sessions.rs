@@ -246,3 +246,99 @@ pub fn attach(context: &Context, request: &Request<'_>) -> Result<(Viewer, Begin
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Restore;
+    use crate::auth::logins::Binding;
+    use crate::auth::{self, Auth, Cost, Policy, Shown, Who};
+    use crate::bridge::{self, HostKeyPolicy, Phase, Registry};
+    use crate::clock;
+    use crate::release::{Inbox, Kind};
+    use crate::ssh::Targets;
+    use crate::store::Store;
+    use crate::vault::DeviceKey;
+    use std::net::{IpAddr, TcpListener};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A box in which terminals may go to loopback.
+    fn context(dir: &Path) -> Context {
+        let device = Arc::new(DeviceKey::load_or_make(dir).unwrap());
+        let store = Arc::new(Store::open(dir, device.derive("store")).unwrap());
+        let settings = auth::Settings {
+            cost: Cost::FLOOR,
+            factor: Policy::Optional,
+            binding: Binding::Off,
+            login_absolute: HOUR,
+            login_idle: HOUR,
+            failures: 50,
+            connects: 50,
+            lock_after: 5,
+            lock_for: HOUR,
+        };
+        let auth = Arc::new(Auth::new(store.clone(), device, dir, settings).unwrap());
+        let settings = bridge::Settings {
+            terminals_per_box: 9,
+            terminals_per_user: 9,
+            ring_bytes: 1024,
+            detached: HOUR,
+            host_key_policy: HostKeyPolicy::Ask,
+            targets: Arc::new(Targets { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() }),
+        };
+        Context {
+            registry: Arc::new(Registry::new(settings, store.clone(), auth.table().clone())),
+            auth,
+            store,
+            boot: Id::random(),
+            ca_pem: None,
+            audit: dir.join("audit.log"),
+            audit_required: false,
+            make_backup: Box::new(|_| Err("no backups here".into())),
+            inbox: Arc::new(Inbox::open(dir, Kind::Program, Err("no updates here".into()), Box::new(|_| Ok(())))),
+            restore: Arc::new(Restore::new(Box::new(|_, _, _| Ok(0)), Box::new(|| {}))),
+        }
+    }
+
+    /// The guard has let the request in, and then the sign-in ends: locked, demoted, disabled. Whoever ends it ends the terminals that
+    /// they see, and this one they may not have seen (A9).
+    #[test]
+    fn a_start_that_its_sign_in_does_not_outlive_leads_to_no_terminal() {
+        let dir = tempfile::tempdir().unwrap();
+        let (context, now) = (context(dir.path()), clock::now());
+        let who = Who { peer: PEER, user_agent: "", shown: Shown::NotAsked, now };
+        let code: Secret = Auth::new_claim_code(dir.path()).unwrap().into();
+        let login = context.auth.claim(&code, "ada", &"a long bridge over cold water".into(), &who).unwrap().login;
+        // It takes the call and says nothing, so that a terminal that nobody ends is on its way for twenty seconds.
+        let host = TcpListener::bind("127.0.0.1:0").unwrap();
+        let body =
+            json!({"address": "127.0.0.1", "port": host.local_addr().unwrap().port(), "user": "root"}).to_string();
+        let request = Request {
+            id: None,
+            query: "",
+            body: body.as_bytes(),
+            login: Some(login.clone()),
+            host: "box",
+            stale_cookie: false,
+            peer: PEER,
+            user_agent: "",
+            shown: Shown::NotAsked,
+            now,
+        };
+        let status =
+            |outcome: Result<Answer, Problem>| outcome.map_or_else(|problem| problem.status, |answer| answer.status);
+        assert_eq!(status(start(&context, &request)), 201, "whoever is signed in gets one");
+        context.registry.end_all_of(login.user);
+        context.auth.sign_out(&login, &who);
+        assert_eq!(status(start(&context, &request)), 401);
+        let until = Instant::now() + limits::HANDSHAKE / 2;
+        while context.registry.all().iter().any(|session| session.phase() != Phase::Ended) {
+            assert!(Instant::now() < until, "it goes on without anybody");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

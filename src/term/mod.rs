@@ -403,6 +403,26 @@ mod tests {
         sending.join().unwrap();
     }
 
+    /// C3: a person has answered. What a page says by itself (an acknowledgement, an emulator's report, a size) is no such thing.
+    #[test]
+    fn to_answer_a_question_is_to_use_the_sign_in() {
+        let Scene { mut end, .. } = scene();
+        let begun = end.login.last_use();
+        let mut says = |text: &str| {
+            std::thread::sleep(Duration::from_millis(2));
+            assert!(end.take(Message::text(text)).is_ok(), "{text}");
+            end.login.last_use()
+        };
+        for by_itself in [r#"{"type":"ack","offset":0}"#, r#"{"type":"report","text":"x"}"#] {
+            assert_eq!(says(by_itself), begun, "{by_itself}");
+        }
+        let yes = says(r#"{"type":"answer","id":1,"accept":true}"#);
+        assert!(yes > begun, "to a host's key");
+        let password = says(r#"{"type":"answer","id":2,"responses":["x"]}"#);
+        assert!(password > yes, "to a prompt");
+        assert!(says(r#"{"type":"answer","id":3,"cancel":true}"#) > password, "that one does not want to");
+    }
+
     /// The story: with the input queue full the browser is not read, and when it was reset just then, waiting for it returned at
     /// once, again and again, until the next ping.
     #[test]

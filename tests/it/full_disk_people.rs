@@ -9,9 +9,11 @@ use crate::full_disk_routes::Disk;
 use crate::passkeys::{self, Authenticator, half_named, named, offer};
 use crate::second_factor::{begin, enrol, half, take};
 use crate::world::browser::{Browser, Reply};
-use crate::world::footbridge::Footbridge;
+use crate::world::footbridge::{Footbridge, text};
+use crate::world::patience::until;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed_with};
+use footbridge::limits;
 use serde_json::{Value, json};
 
 const RIVER: &str = "a quiet river under the bridge";
@@ -253,6 +255,57 @@ fn a_host_key_that_cannot_be_remembered_is_not_trusted_and_the_terminal_says_why
         assert_eq!(ada.post(&format!("/api/sessions/{}/hostkey", terminal.session), body).status, 204);
         terminal.until_prompt();
     }
+}
+
+/// Where the database takes nothing the audit seldom takes anything either. A user who has as many host keys as there is place for
+/// meets the one without the other; and where the disk takes neither, the audit counts what it lost.
+#[test]
+fn that_a_host_key_could_not_be_kept_is_in_the_audit_or_counted_there() {
+    let (host, full) = (SshServer::openssh(), limits::HOST_KEYS_PER_USER);
+    let (box_, mut ada) = claimed_with(&[]);
+    let events = |event: &str| -> Vec<Value> {
+        let told = text(&box_.command(&["audit", "tail", "200"], "").stdout);
+        let all = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|line| line["event"] == event).collect()
+    };
+    let open = |ada: &mut Browser| {
+        let mut terminal = ada.open(&host.target(None));
+        let asked = terminal.accept_host_key(true);
+        let ended = terminal.until_ended();
+        until("the end of the terminal", || {
+            (ada.get(&format!("/api/sessions/{}", terminal.session)).expect(200)["state"] == "ended").then_some(())
+        });
+        (asked, ended)
+    };
+    let key = key_line();
+    let lines: String = (0..full).map(|n| format!("h{n} {key}\n")).collect();
+    for piece in lines.lines().collect::<Vec<_>>().chunks(500) {
+        ada.post("/api/hostkeys", json!({"known_hosts": piece.join("\n")})).expect(201);
+    }
+    let (asked, ended) = open(&mut ada);
+    assert_eq!(ended["reason"], "host_key", "{ended}");
+    let failed = events("hostkey.failed");
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    let line = &failed[0];
+    assert_eq!(
+        (&line["user"], &line["host"], &line["fingerprint"]),
+        (&json!("ada"), &json!("127.0.0.1"), &asked["fingerprint"])
+    );
+
+    // Nothing is written now: the start, the key, the end. Then there is room again.
+    limit_files(&box_, "0");
+    open(&mut ada);
+    limit_files(&box_, "unlimited");
+    let before = events("audit.gap").len();
+    box_.browser().try_sign_in(ADA.0, "not the password at all").refusal(401);
+    let gaps = events("audit.gap");
+    assert_eq!((gaps.len(), &gaps[before]["lost"]), (before + 1, &json!("3")));
+    assert_eq!(events("hostkey.failed").len(), 1);
+}
+
+/// Any key, as known_hosts has it.
+fn key_line() -> &'static str {
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 }
 
 fn says_so(ended: &Value, trouble: Trouble) {

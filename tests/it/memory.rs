@@ -68,6 +68,8 @@ fn after_sign_out_no_secret_of_the_user_is_left() {
     let mut terminal = browser.open(&host.target(Some(&credential)));
     terminal.accept_host_key(false);
     terminal.until_prompt();
+    let data_key = data_key(&footbridge, ADA);
+    assert!(found(&footbridge, &data_key) > 0, "this test sees nothing: the user is signed in");
     let proof = json!({"passphrase": "seven lanterns by the weir", "proof": phone.code(0)});
     assert_eq!(browser.post("/api/backup", proof).status, 200);
     let cookie = browser.cookie.clone().unwrap().split_once('=').unwrap().1.to_owned();
@@ -76,7 +78,7 @@ fn after_sign_out_no_secret_of_the_user_is_left() {
     let plain = codes[0].replace('-', "");
     let texts = [ADA.1, ssh_server::PASSWORD, "seven lanterns by the weir", &cookie, &codes[0], &plain];
     until_wiped(&footbridge, &texts.map(str::as_bytes));
-    until_wiped(&footbridge, &[phone.secret()]);
+    until_wiped(&footbridge, &[phone.secret(), &data_key]);
 }
 
 /// The user's data key, as docs/FORMAT.md says it is kept: what only the password and the device key open.

@@ -1,8 +1,10 @@
 //! The running server tells its numbers to whoever holds the box, and nobody's name.
 
-use crate::world::footbridge::text;
+use crate::full_disk::limit_files;
+use crate::world::footbridge::{Footbridge, text};
 use crate::world::{ADA, claimed, claimed_with};
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn the_numbers_are_those_of_the_running_server() {
@@ -56,4 +58,38 @@ fn whoever_is_refused_costs_one_run() {
     }
     let all = [("nobody", right), ("wrong", wrong), ("locked", right), ("locked", wrong), ("disabled", right)];
     assert_eq!(all.map(|(name, password)| refused(name, password)), [1; 5]);
+}
+
+/// A worn card has lost the database's bytes under the running server. Whoever asks whether the box is ready hears that it is not, and
+/// nothing about why: that is in the log. It lives, so that `/health` is well. Once the bytes are back it is ready without a restart.
+#[test]
+fn a_box_whose_database_cannot_be_read_lives_and_is_not_ready() {
+    let (box_, mut ada) = claimed();
+    let database = box_.data().join("footbridge.redb");
+    let good = fs::read(&database).unwrap();
+    fs::write(&database, vec![0x5a; good.len()]).unwrap();
+    // What was read is kept in memory: only the change after an error looks at the file anew.
+    limit_files(&box_, "0");
+    for _ in 0..2 {
+        let changed = ada.post("/api/hosts", json!({"address": "h", "user": "u"})).status;
+        assert!(changed >= 500, "{changed}");
+    }
+    let asked = |path: &str| box_.browser().get(path);
+    let refused = asked("/ready");
+    assert_eq!(refused.status, 503);
+    let told = text(&refused.body);
+    assert_eq!(refused.refusal(503), "busy");
+    assert!(["footbridge", "redb", "damaged", "data"].iter().all(|word| !told.contains(word)), "{told}");
+    // Standard error is a file here, and takes nothing now either.
+    assert!(text(&box_.command(&["log"], "").stdout).contains("not ready: "));
+    assert_eq!(asked("/health").status, 200);
+    let well = |box_: &Footbridge, answer: u8| {
+        let page = text(&box_.command(&["metrics"], "").stdout);
+        page.contains(&format!("\nfootbridge_store_well {answer}\n"))
+    };
+    assert!(well(&box_, 0), "whoever watches the numbers sees it too");
+    fs::write(&database, good).unwrap();
+    limit_files(&box_, "unlimited");
+    assert_eq!(asked("/ready").expect(200), json!({"status": "ok"}));
+    assert!(well(&box_, 1));
 }
