@@ -2,6 +2,7 @@
 //!
 //! What is kept is OpenSSH's own format without a passphrase: it is sealed in the vault, and opened for the handshake only.
 
+use super::short_scalar;
 use crate::limits;
 use crate::random;
 use crate::secret::Secret;
@@ -120,12 +121,13 @@ fn kind(text: &str) -> Result<Kind, KeyError> {
 const DSA: &str = "DSA keys are too weak, and SSH servers refuse them. Make a new key.";
 
 fn openssh(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {
-    let key = PrivateKey::from_openssh(text).map_err(|error| match error {
-        KeyTrouble::AlgorithmUnsupported { .. } | KeyTrouble::AlgorithmUnknown => {
-            refused("Keys of this kind are not taken.")
+    let key = match PrivateKey::from_openssh(text) {
+        Err(error) if short_scalar::may_be(&error) => short_scalar::read(text, None).ok_or_else(unreadable)?,
+        Err(KeyTrouble::AlgorithmUnsupported { .. } | KeyTrouble::AlgorithmUnknown) => {
+            return Err(refused("Keys of this kind are not taken."));
         }
-        _ => unreadable(),
-    })?;
+        other => other.map_err(|_| unreadable())?,
+    };
     if !key.is_encrypted() {
         return Ok(key);
     }
@@ -135,7 +137,10 @@ fn openssh(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyErr
         ));
     }
     let passphrase = passphrase.ok_or(KeyError::NeedsPassphrase)?;
-    key.decrypt(passphrase.expose()).map_err(|_| KeyError::WrongPassphrase)
+    key.decrypt(passphrase.expose()).or_else(|error| {
+        let short = if short_scalar::may_be(&error) { short_scalar::read(text, Some(passphrase)) } else { None };
+        short.ok_or(KeyError::WrongPassphrase)
+    })
 }
 
 fn encrypted_pem(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {

@@ -18,6 +18,7 @@ mod inbox;
 #[cfg(test)]
 mod live;
 mod preferences;
+mod short_scalar;
 mod targets;
 
 pub use bell::{Bell, BellReceiver, bell};
