@@ -96,7 +96,8 @@ pub const LOCK_FOR: Duration = Duration::from_secs(15 * 60);
 pub const PASSWORD_HISTORY: usize = 5;
 /// How long somebody who gave the password may take for the second factor, or for setting one up (B1).
 pub const HALF_LOGIN: Duration = Duration::from_secs(5 * 60);
-/// Half sign-ins of a user, beside the whole ones: who knows only the password cannot push out its owner.
+/// Half sign-ins of a user, beside the whole ones: who knows only the password cannot push out a whole one. Their half ones they can, as often
+/// as [`Counted::Half`] lets them.
 pub const HALF_LOGINS_PER_USER: usize = 4;
 /// RFC 6238, 5.2: one step either way for clocks that are off and fingers that are slow.
 pub const TOTP_STEPS_AROUND: u64 = 1;
@@ -150,6 +151,7 @@ pub enum Counted {
     Target,
     Device,
     Unproven,
+    Half,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +184,7 @@ pub struct Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The one table of limits, in the order of [`Counted`]. `SignIn` and `Connect` are changeable.
-pub const LIMITED: [Limit; 10] = [
+pub const LIMITED: [Limit; 11] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
     // B7: whatever the address. A guess at a code has three chances in a million.
@@ -204,6 +206,9 @@ pub const LIMITED: [Limit; 10] = [
     // E6: a stored password is wanted at a new place, and the proof comes with the second try: one terminal, not two. Nothing begins before,
     // but it is looked for, so that it has an end: one a second, and what is more counts as a terminal.
     Limit { what: Counted::Unproven, of: Of::Failures, per: Per::User, most: 60, window: MINUTE },
+    // Sign-ins that have the password and not the rest; one that becomes whole is forgotten. An owner who mistypes every code begins three in
+    // that time, and who only knows the password pushes their half ones out five times. A trusted device has as many of its own.
+    Limit { what: Counted::Half, of: Of::Failures, per: Per::User, most: 20, window: Duration::from_secs(900) },
 ];
 
 impl Counted {

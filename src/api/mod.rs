@@ -270,7 +270,7 @@ pub const ROUTES: &[Route] = &[
     counted(&[Counted::SignIn], route(Post, "/api/restore", Stranger, restore::begin)),
     counted(&[Counted::SignIn], route(Put, "/api/restore", Stranger, restore::put)),
     counted(&[Counted::SignIn], route(Post, "/api/restore/finish", Stranger, restore::finish)),
-    counted(&[Counted::SignIn, Counted::Device], route(Post, "/api/login", Stranger, login::sign_in)),
+    counted(&[Counted::SignIn, Counted::Device, Counted::Half], route(Post, "/api/login", Stranger, login::sign_in)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/invite", Stranger, invites::accept)),
     counted(&[Counted::Link, Counted::SignIn], route(Post, "/api/reset", Stranger, invites::reset)),
     small(route(Post, "/api/logout", Half, login::sign_out)),

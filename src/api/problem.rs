@@ -157,6 +157,11 @@ impl From<Refusal> for Problem {
             Refusal::TooMany(after) => {
                 Problem::too_many("Too many failed tries from your address.", "Wait a minute, then try again.", after)
             }
+            Refusal::TooManyHalf(after) => Problem::too_many(
+                "Too many sign-ins to this account were begun and not finished.",
+                "Use a browser that the account trusts, or wait. If they were not yours, somebody knows your password: change it.",
+                after,
+            ),
             Refusal::Busy => Problem::busy(),
             Refusal::Weak { field, message } => Problem::invalid(field, &message),
             Refusal::NameTaken => Problem::conflict("This name is taken.", "Choose another."),

@@ -260,7 +260,8 @@ impl Auth {
         login.set_device(Some(id));
         let fields = [("user", user.name.as_str()), ("label", &new.label), ("peer", &who.peer.to_string())];
         audit::note("device.trust", &fields);
-        let signed_in = if asks { Some(self.go_on(login, &user, Stage::Full, who)?) } else { None };
+        let signed_in = asks.then(|| self.go_on(login, &user, Stage::Full, who)).transpose()?;
+        signed_in.iter().for_each(|signed_in| self.note_sign_in(signed_in, &[], who));
         Ok((id, signed_in))
     }
 

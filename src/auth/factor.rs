@@ -92,8 +92,9 @@ impl Auth {
     pub fn verify_factor(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
         self.spend_code(login, &user, code, who)?;
-        audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.go_on(login, &user, Stage::Full, who)
+        let signed_in = self.go_on(login, &user, Stage::Full, who)?;
+        self.note_sign_in(&signed_in, &[], who);
+        Ok(signed_in)
     }
 
     /// A recovery code in place of the factor. It leads to a session that may replace the factor, and do nothing else (B4).
@@ -278,10 +279,7 @@ impl Auth {
 
     /// The next session of this sign-in, in place of this one. `user`: as this one found or left them.
     pub(super) fn go_on(&self, login: &Login, user: &User, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        let device = login.device();
-        let stage = if stage == Stage::Full { Auth::last_stage(user, device) } else { stage };
-        let data_key = login.take_data_key().ok_or(Refusal::Ended)?;
-        self.logins.end_where(|other| other.id == login.id);
-        self.begin_on(user, stage, data_key, device, who)
+        let stage = if stage == Stage::Full { Auth::last_stage(user, login.device()) } else { stage };
+        self.begin_next(login, user, stage, |other| other.id == login.id, who)
     }
 }

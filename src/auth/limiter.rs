@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,11 @@ impl Table {
         self.row(what).give_back(key);
     }
 
+    /// Whoever used the places up is none whom it concerns any more.
+    pub fn forget(&self, what: Counted, key: Key) {
+        self.row(what).forget(key);
+    }
+
     /// How long to wait, without taking a place.
     pub fn wait(&self, what: Counted, key: Key, now: Instant) -> Option<Duration> {
         self.row(what).wait(key, now)
@@ -88,6 +94,8 @@ pub struct Limiter<K> {
     window: Duration,
     /// Keys remembered.
     places: usize,
+    /// Of the next try. None is given twice: what is forgiven late, when its try has run out, must not be another's.
+    number: AtomicU64,
     tries: Mutex<Tries<K>>,
 }
 
@@ -117,7 +125,7 @@ pub struct Try<K> {
 
 impl<K: Copy + Eq + Hash> Limiter<K> {
     pub fn new(most: u32, window: Duration, places: usize) -> Limiter<K> {
-        Limiter { most: most as usize, window, places, tries: Mutex::new(HashMap::new()) }
+        Limiter { most: most as usize, window, places, number: AtomicU64::new(0), tries: Mutex::new(HashMap::new()) }
     }
 
     /// A place for one try, or how long to wait for one.
@@ -128,7 +136,7 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
         if let Some(wait) = self.wait_for(tries, now) {
             return Err(wait);
         }
-        let number = tries.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
         tries.push((now, number));
         Ok(Try { key, number })
     }
@@ -155,6 +163,10 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
                 all.remove(&allowed.key);
             }
         }
+    }
+
+    pub fn forget(&self, key: K) {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
     pub fn give_back(&self, key: K) {
@@ -271,6 +283,27 @@ mod tests {
         limiter.admit(peer("10.0.0.2"), now).unwrap();
         limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap();
         limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap_err();
+    }
+
+    /// The story: numbers began anew when all had run out, and a sign-in that became whole late gave back the try of another.
+    #[test]
+    fn what_is_forgiven_late_is_not_anothers() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 10), Instant::now());
+        let late = limiter.admit(peer("10.0.0.1"), now).unwrap();
+        limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap();
+        limiter.forgive(late);
+        limiter.admit(peer("10.0.0.1"), now + MINUTE).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_forgotten_begins_anew_and_nobody_elses_does() {
+        let (limiter, now) = (Limiter::new(1, MINUTE, 10), Instant::now());
+        for one in ["10.0.0.1", "10.0.0.2"] {
+            limiter.admit(peer(one), now).unwrap();
+        }
+        limiter.forget(peer("10.0.0.1"));
+        limiter.admit(peer("10.0.0.1"), now).unwrap();
+        limiter.admit(peer("10.0.0.2"), now).unwrap_err();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Sign-in sessions. They live in memory only: a restart signs everybody out, and a stolen card holds none.
 
+use super::limiter::Counting;
 use super::{certificates, is_trusted};
 use crate::clock::{Instant, Seconds};
 use crate::limits;
@@ -103,6 +104,8 @@ pub struct Login {
     data_key: Mutex<Option<DataKey>>,
     /// The factor that is being set up, and since when.
     pending: Mutex<Option<(Secret, Instant)>>,
+    /// Its place among those that are on the way, as long as it is half.
+    place: Mutex<Option<Counting>>,
     /// The trusted device that this is (R1).
     device: Mutex<Option<Id>>,
     /// The fingerprint that it is bound to (R2).
@@ -194,6 +197,14 @@ impl Login {
     pub(super) fn take_grant(&self, what: &str, now: Instant) -> bool {
         let grant = lock(&self.step_up).take();
         grant.is_some_and(|(given, at)| given == what && now.saturating_duration_since(at) < limits::STEP_UP)
+    }
+
+    pub(super) fn set_place(&self, place: Option<Counting>) {
+        *lock(&self.place) = place;
+    }
+
+    pub(super) fn take_place(&self) -> Option<Counting> {
+        lock(&self.place).take()
     }
 
     pub fn device(&self) -> Option<Id> {
@@ -296,6 +307,7 @@ impl Logins {
             idle: self.idle,
             data_key: Mutex::new(Some(data_key)),
             pending: Mutex::new(None),
+            place: Mutex::new(None),
             step_up: Mutex::new(None),
             device: Mutex::new(None),
             certificate: Mutex::new(None),

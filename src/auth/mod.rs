@@ -10,6 +10,7 @@ mod claim;
 mod devices;
 mod factor;
 mod floor;
+mod halfway;
 mod hashing;
 mod invites;
 mod limiter;
@@ -134,6 +135,8 @@ pub enum Refusal {
     ProofNeeded,
     /// Too many failures from this address; wait so long.
     TooMany(Duration),
+    /// The password was right, but too many sign-ins of the account have come only so far; wait so long.
+    TooManyHalf(Duration),
     Busy,
     /// A new name or password that cannot be.
     Weak {
@@ -439,6 +442,7 @@ impl Auth {
         };
         unless_the_disk_refuses(self.forget_lock(user))?;
         let bound = self.admit_certificate(user, who)?;
+        let place = self.admit_halfway(user, self.first_stage(user, device), device, who)?;
         self.table.forgive(admitted);
         if let Some(fingerprint) = bound {
             unless_the_disk_refuses(self.touch_certificate(user, &fingerprint, who.now.calendar))?;
@@ -448,13 +452,17 @@ impl Auth {
         }
         let data_key = self.unwrap(user, &kek)?;
         let user = unless_the_disk_refuses(self.renew_hash(user, password, &data_key))?.unwrap_or_else(|| user.clone());
-        let stage = match self.stage_after_password(&user) {
-            Stage::Full => Auth::last_stage(&user, device),
+        let signed_in = self.begin_on(&user, self.first_stage(&user, device), data_key, device, who)?;
+        self.hand_on(place, &signed_in.login);
+        self.note_sign_in(&signed_in, &[], who);
+        Ok(signed_in)
+    }
+
+    fn first_stage(&self, user: &User, device: Option<Id>) -> Stage {
+        match self.stage_after_password(user) {
+            Stage::Full => Auth::last_stage(user, device),
             half => half,
-        };
-        let event = if stage == Stage::Full { "signin" } else { "signin.half" };
-        audit::note(event, &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        self.begin_on(&user, stage, data_key, device, who)
+        }
     }
 
     fn stage_after_password(&self, user: &User) -> Stage {
@@ -635,9 +643,7 @@ impl Auth {
 
     /// A new session takes the place of all that the user has (C5, A7), with the key of this one. `user`: as this one left them.
     fn begin_anew(&self, login: &Login, user: &User, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        let data_key = login.take_data_key().ok_or(Refusal::Ended)?;
-        self.logins.end_where(|other| other.user == user.id);
-        self.begin_on(user, Auth::last_stage(user, login.device()), data_key, login.device(), who)
+        self.begin_next(login, user, Auth::last_stage(user, login.device()), |other| other.user == user.id, who)
     }
 
     // ---- signed in ----
@@ -709,6 +715,7 @@ impl Auth {
             remember_password(user, who.now.calendar);
             lock.put_on(user);
         })?;
+        self.let_in_again(user.id);
         audit::note("password.change", &[("user", &user.name), ("peer", &who.peer.to_string())]);
         self.begin_anew(login, &user, who)
     }

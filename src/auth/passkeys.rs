@@ -260,8 +260,9 @@ impl Auth {
     ) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
         self.spend_assertion(login, &user, assertion, place, who)?;
-        audit::note("signin", &[("user", &user.name), ("peer", &who.peer.to_string()), ("with", "passkey")]);
-        self.go_on(login, &user, Stage::Full, who)
+        let signed_in = self.go_on(login, &user, Stage::Full, who)?;
+        self.note_sign_in(&signed_in, &[("with", "passkey")], who);
+        Ok(signed_in)
     }
 
     /// Something that stands for a one-time code, once: wherever one is asked for, a passkey does as well.

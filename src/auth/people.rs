@@ -116,7 +116,7 @@ impl Auth {
             return Err(Refusal::Gone);
         }
         self.logins.end_where(|login| login.user == id);
-        self.lockout.succeeded(id);
+        self.let_in_again(id);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Auth {
         if !self.store.update_user(id, |user| user.locked_until = None)? {
             return Err(Refusal::Gone);
         }
-        self.lockout.succeeded(id);
+        self.let_in_again(id);
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl Auth {
             None => DataKey::random(),
         };
         self.replace(&user, &hash, new, &data_key, found.as_ref(), who)?;
-        self.lockout.succeeded(user.id);
+        self.let_in_again(user.id);
         self.logins.end_where(|login| login.user == user.id);
         let outcome = if found.is_some() { "kept" } else { "discarded" };
         let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("vault", outcome)];

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 mod devices;
 mod factor;
+mod halfway;
 mod overtaken;
 mod people;
 

@@ -3,6 +3,7 @@
 
 use crate::second_factor::{enrol, half, take};
 use crate::world::browser::{Browser, Reply, Target};
+use crate::world::footbridge::text;
 use crate::world::proxy::closed_port;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with};
@@ -50,7 +51,7 @@ impl Device {
         json!({"id": self.id, "signature": self.sign(purpose, browser, &challenge), "challenge": challenge})
     }
 
-    fn sign_in(&self, browser: &mut Browser, password: &str) -> Reply {
+    pub fn sign_in(&self, browser: &mut Browser, password: &str) -> Reply {
         let word = self.word(browser);
         browser.post("/api/login", json!({"name": ADA.0, "password": password, "device": word}))
     }
@@ -125,6 +126,8 @@ fn password_and_code_lead_no_further_than_to_the_device() {
     let mut elsewhere = half(&box_, ADA, "factor");
     let reply = elsewhere.post("/api/factor/verify", json!({"code": phone.code(0)}));
     take(&mut elsewhere, reply, 200, "device");
+    let told = text(&box_.command(&["audit", "tail", "2"], "").stdout);
+    assert_eq!(told.matches("\"signin.half\"").count(), 2, "signed in is who lacks nothing: {told}");
     assert_eq!(elsewhere.get("/api/hosts").refusal(403), "second_factor");
     assert_eq!(elsewhere.start_session(&nowhere()).refusal(403), "second_factor");
     // The other way round: a device that spoke does not stand for the factor.

@@ -4,7 +4,7 @@
 
 use crate::devices::trusted_by;
 use crate::passkeys::{Authenticator, half_named};
-use crate::second_factor::enrol;
+use crate::second_factor::{enrol, half, take as take_step};
 use crate::world::browser::{Browser, Reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge};
 use crate::world::ssh_server::SshServer;
@@ -63,7 +63,7 @@ fn every_route_that_takes_a_secret_of_a_person_is_counted() {
         seen += usize::from(takes);
     }
     assert!(seen > 12, "{seen}");
-    for what in [Counted::Upgrade, Counted::Connect, Counted::Password, Counted::Target] {
+    for what in [Counted::Upgrade, Counted::Connect, Counted::Password, Counted::Target, Counted::Half] {
         assert_eq!(counted_as(what).count(), 1, "{what:?}");
     }
 }
@@ -192,6 +192,41 @@ fn failures_at_one_door_close_them_all() {
         must_wait(guess(route), Counted::SignIn, route);
         must_wait(fresh.browser().try_sign_in("ada", ADA.1), Counted::SignIn, route);
     }
+}
+
+/// The story: the password alone forgave itself, so that whoever had it made the box hash, and pushed out what its owner had begun, for ever.
+#[test]
+fn who_only_knows_the_password_begins_so_many_and_keeps_no_trusted_device_out() {
+    let (box_, mut ada) = claimed_with(&[]);
+    let device = trusted_by(&mut ada, ADA.1);
+    let (phone, _) = enrol(&mut ada);
+    let login = counted_as(Counted::Half).next().unwrap();
+    let most = Counted::Half.limit().most;
+    let finish = |browser: &mut Browser, code: String| {
+        let reply = browser.post("/api/factor/verify", json!({"code": code}));
+        take_step(browser, reply, 200, "full");
+    };
+    (1..most).for_each(|_| drop(half(&box_, ADA, "factor")));
+    // The last place, which its owner needs for a moment only; and then somebody else has it.
+    finish(&mut half(&box_, ADA, "factor"), phone.code(0));
+    half(&box_, ADA, "factor");
+    for _ in 0..2 {
+        let refused = box_.browser().try_sign_in(ADA.0, ADA.1);
+        assert!(refused.json()["remedy"].as_str().unwrap().contains("somebody knows your password"), "{refused:?}");
+        must_wait(refused, Counted::Half, login);
+    }
+    assert_eq!(noted(&box_, "signin.half.limited"), 1);
+    let activity = ada.get("/api/activity").expect(200);
+    assert!(activity["events"].as_array().unwrap().iter().any(|event| event["event"] == "signin.half.limited"));
+    // Nobody is told without the password, and the owner's device has its own.
+    box_.browser().try_sign_in(ADA.0, EVE.1).refusal(401);
+    let mut here = box_.browser();
+    let reply = device.sign_in(&mut here, ADA.1);
+    take_step(&mut here, reply, 200, "factor");
+    finish(&mut here, phone.code(1));
+    // Whoever holds the box gives the places back.
+    assert!(box_.command(&["user", "unlock", ADA.0], "").status.success());
+    half(&box_, ADA, "factor");
 }
 
 fn noted(box_: &Footbridge, event: &str) -> usize {

@@ -5,13 +5,13 @@ use crate::auth::webauthn::Bytes;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
-const HOST: &str = "box:8443";
+pub const HOST: &str = "box:8443";
 
 /// A browser's key.
-struct Browser(EcdsaKeyPair);
+pub struct Browser(EcdsaKeyPair);
 
 impl Browser {
-    fn new() -> Browser {
+    pub fn new() -> Browser {
         let random = SystemRandom::new();
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         Browser(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref(), &random).unwrap())
@@ -22,10 +22,17 @@ impl Browser {
         Bytes(self.0.sign(&SystemRandom::new(), text.as_bytes()).unwrap().as_ref().to_vec())
     }
 
-    fn application(&self, auth: &Auth, who: &Who<'_>) -> NewDevice {
+    pub fn application(&self, auth: &Auth, who: &Who<'_>) -> NewDevice {
         let challenge = auth.device_challenge(who.now.since_boot);
         let (public_key, signature) = (Bytes(self.0.public_key().as_ref().to_vec()), self.sign("trust", &challenge));
         NewDevice { label: "laptop".into(), public_key, challenge, signature }
+    }
+
+    /// At its own machine, which is trusted as this one.
+    pub fn sign_in(&self, auth: &Auth, id: Id, password: &str, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let challenge = auth.device_challenge(who.now.since_boot);
+        let proof = DeviceProof { id, signature: self.sign("sign-in", &challenge), challenge };
+        auth.sign_in_on("ada", &password.into(), Some((&proof, HOST)), who)
     }
 }
 
@@ -78,11 +85,7 @@ fn wrong_passwords_from_a_device_lock_nobody() {
     for wrong in ["short", OTHER] {
         let Box_ { auth, .. } = fresh(settings());
         let (user, browser, _, id) = ada(&auth);
-        let sign_in = |password: &str| {
-            let challenge = auth.device_challenge(who().now.since_boot);
-            let proof = DeviceProof { id, signature: browser.sign("sign-in", &challenge), challenge };
-            auth.sign_in_on("ada", &password.into(), Some((&proof, HOST)), &who())
-        };
+        let sign_in = |password: &str| browser.sign_in(&auth, id, password, &who());
         (0..5).for_each(|_| assert!(is_failed(sign_in(wrong))));
         assert!(!auth.is_locked(user.id, &who().now), "{wrong}");
         assert!(matches!(sign_in(GOOD), Err(Refusal::TooMany(_))));

@@ -6,10 +6,10 @@ use crate::store::Passkey;
 use crate::vault::About;
 
 /// Ada's telephone: it shows the code of any time.
-struct Phone(Secret);
+pub struct Phone(Secret);
 
 impl Phone {
-    fn code(&self, who: &Who<'_>) -> Secret {
+    pub fn code(&self, who: &Who<'_>) -> Secret {
         totp::code_at(&self.0, who.now.calendar)
     }
 }
@@ -18,14 +18,14 @@ fn required() -> Box_ {
     fresh(Settings { factor: Policy::Required, ..settings() })
 }
 
-fn enrol(auth: &Auth, login: &Login, who: &Who<'_>) -> (Phone, Enrolled) {
+pub fn enrol(auth: &Auth, login: &Login, who: &Who<'_>) -> (Phone, Enrolled) {
     let phone = Phone(totp::from_text(&auth.enrol_begin(login, Some(&GOOD.into()), who).unwrap().secret));
     let enrolled = auth.enrol_finish(login, &phone.code(who), who).unwrap();
     (phone, enrolled)
 }
 
 /// Ada with a factor, signed in.
-fn ada(auth: &Auth) -> (Phone, Enrolled) {
+pub fn ada(auth: &Auth) -> (Phone, Enrolled) {
     add(auth, "ada");
     let half = sign_in(auth, &who());
     enrol(auth, &half, &who())

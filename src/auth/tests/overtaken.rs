@@ -172,7 +172,8 @@ fn whoever_is_overtaken_keeps_no_credential_under_the_old_key() {
 /// for what it had verified: the old password was in, with a key that was nobody's.
 #[test]
 fn a_sign_in_goes_on_with_the_account_that_it_verified() {
-    let Box_ { auth, .. } = fresh(Settings { failures: 1, ..settings() });
+    let Box_ { dir, auth } = fresh(Settings { failures: 1, ..settings() });
+    audit::open(&dir.path().join(audit::FILE), auth.device.derive("audit")).unwrap();
     let id = add(&auth, "ada").id;
     auth.store.update_user(id, |user| user.locked_until = Some(1)).unwrap();
     let (other, now) = (elsewhere(&auth), who().now.since_boot);
@@ -191,6 +192,8 @@ fn a_sign_in_goes_on_with_the_account_that_it_verified() {
         assert!(waiting.join().unwrap().is_err());
     });
     assert!(auth.logins_of(id, &who().now).is_empty());
+    let told = std::fs::read_to_string(dir.path().join(audit::FILE)).unwrap();
+    assert!(told.contains("reset.done") && !told.contains("signin"), "of no sign-in that never was: {told}");
 }
 
 /// What ends no sign-in overtakes none: a hash renewed at another sign-in, also by two at once, a passkey, a device, a notice.

@@ -20,6 +20,9 @@ const box: Record<string, string> = {
   'There is no place for more of these.': 'Für mehr davon ist kein Platz.',
   'Delete some you do not need.': 'Lösche einige, die du nicht brauchst.',
   'Too many failed tries from your address.': 'Zu viele Fehlversuche von deiner Adresse.',
+  'Too many sign-ins to this account were begun and not finished.': 'Zu viele Anmeldungen an diesem Konto wurden begonnen und nicht beendet.',
+  'Use a browser that the account trusts, or wait. If they were not yours, somebody knows your password: change it.':
+    'Nimm einen Browser, dem das Konto vertraut, oder warte. Waren es nicht deine, dann kennt jemand dein Passwort: Ändere es.',
   'Wait a minute, then try again.': 'Warte eine Minute und versuche es dann noch einmal.',
   'This is for administrators.': 'Das ist Administratoren vorbehalten.',
   'Ask an administrator of this box.': 'Frage einen Administrator dieser Box.',

@@ -287,6 +287,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.signin.half': 'Passwort richtig, zweiter Schritt offen',
   'people.event.signin.failed': 'Anmeldung fehlgeschlagen',
   'people.event.signin.limited': 'Zu viele Versuche',
+  'people.event.signin.half.limited': 'Zu oft das richtige Passwort, und kein zweiter Schritt',
   'people.event.signin.revoke': 'Anmeldung von anderswo beendet',
   'people.event.signout': 'Abgemeldet',
   'people.event.vault.lock': 'Tresor gesperrt, alle Browser abgemeldet',

@@ -285,6 +285,7 @@ const people = {
   'people.event.signin.half': 'Password right, second step open',
   'people.event.signin.failed': 'Sign-in failed',
   'people.event.signin.limited': 'Too many tries',
+  'people.event.signin.half.limited': 'Too often the right password, and no second step',
   'people.event.signin.revoke': 'Sign-in ended from elsewhere',
   'people.event.signout': 'Signed out',
   'people.event.vault.lock': 'Vault locked, all browsers signed out',
