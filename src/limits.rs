@@ -114,8 +114,13 @@ pub const INVITE_SECONDS: i64 = 3 * 24 * 60 * 60;
 pub const INVITES: usize = 32;
 /// B8: how long a fresh code stands for one action.
 pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
-/// B9: a phone, a laptop, a few keys on a ring. Each takes some 500 bytes of the user's record.
+/// B9: a phone, a laptop, a few keys on a ring. Each takes some 500 bytes of the user's record, and the longest 5 KB.
 pub const PASSKEYS_PER_USER: usize = 10;
+/// Of a passkey: its id (Web Authentication level 2, 7.1), and an RSA key's modulus (2048 to 8192 bits, as the verifier takes them) and
+/// exponent.
+pub const PASSKEY_ID_BYTES: std::ops::RangeInclusive<usize> = 1..=1023;
+pub const PASSKEY_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+pub const PASSKEY_EXPONENT_BYTES: std::ops::RangeInclusive<usize> = 1..=8;
 /// R1: how long a device's challenge may be answered: it is asked for and signed in one go.
 pub const DEVICE_CHALLENGE: Duration = Duration::from_secs(120);
 /// A person's browsers. Each takes some 250 bytes of the user's record.
@@ -222,9 +227,20 @@ pub const COUNTED_AT_ONCE: usize = 4096;
 
 // ---- what a user may store ----
 
+/// Of whatever has one. As UTF-8 they are at most four times as many bytes.
+pub const LABEL_CHARACTERS: usize = 100;
+/// RFC 1035 2.3.4: 255 bytes on the wire, two of which are not in the text.
+pub const HOST_NAME_BYTES: usize = 253;
 pub const HOSTS_PER_USER: usize = 1000;
+/// Linux takes 32; a name with its Windows domain is longer.
+pub const HOST_USER_CHARACTERS: usize = 64;
+pub const HOST_NOTES_BYTES: usize = 4096;
+pub const TAGS_PER_HOST: usize = 16;
+pub const TAG_CHARACTERS: usize = 32;
 pub const CREDENTIALS_PER_USER: usize = 200;
-/// Places that a stored password may be sent to. Of the longest addresses these are 57 KB of the record's 64; the oldest gives way.
+/// Of a stored password. sshd takes as many.
+pub const HOST_PASSWORD_BYTES: usize = 1024;
+/// Places that a stored password may be sent to. Of the longest addresses these are 57 KB, half a record; the oldest gives way.
 pub const PLACES_PER_PASSWORD: usize = 200;
 pub const HOST_KEYS_PER_USER: usize = 4000;
 /// What the page remembers for a user (layout, theme, keys): a dozen tabs and every key rebound take a third of it.
@@ -333,8 +349,9 @@ pub const STORE_CACHE_BYTES: usize = 512 * 1024;
 /// While the disk takes no writes, the database is read from a copy in memory. One of a thousand hosts has 0.6 MiB; an
 /// eighth of the smallest board's memory is the most.
 pub const STORE_COPY_BYTES: u64 = 64 * 1024 * 1024;
-/// A value in the store: the longest is a sealed RSA key.
-pub const VALUE_BYTES: usize = 64 * 1024;
+/// A value in the store. The longest is a user who has all of everything, each with the longest names and keys: 70 KB. Whoever may have it
+/// must be able to store it (`auth::tests::largest`).
+pub const VALUE_BYTES: usize = 128 * 1024;
 
 // ---- audit ----
 

@@ -1,11 +1,12 @@
 //! What a field may hold. Pure; the rules are docs/API.md's.
 
 use super::Problem;
+use crate::limits;
 
 /// A name for people: any characters that do not control a terminal or a line.
 pub fn label(text: &str) -> Result<(), Problem> {
     refuse(
-        text.chars().count() > 100 || text.chars().any(char::is_control),
+        text.chars().count() > limits::LABEL_CHARACTERS || text.chars().any(char::is_control),
         "label",
         "A label has at most 100 characters, none of them a control character.",
     )
@@ -14,12 +15,12 @@ pub fn label(text: &str) -> Result<(), Problem> {
 /// A host name or an IP literal. It can never be read as an option or split in two by any program.
 pub fn address(text: &str) -> Result<(), Problem> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:%-".contains(&byte);
-    let fits = (1..=253).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-');
+    let fits = (1..=limits::HOST_NAME_BYTES).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-');
     refuse(!fits, "address", "An address is a host name or an IP address, without spaces, brackets or a port.")
 }
 
 pub fn user(text: &str) -> Result<(), Problem> {
-    let fits = (1..=64).contains(&text.chars().count())
+    let fits = (1..=limits::HOST_USER_CHARACTERS).contains(&text.chars().count())
         && !text.starts_with('-')
         && !text.chars().any(|c| c.is_control() || c.is_whitespace());
     refuse(!fits, "user", "A user name on the host has 1 to 64 characters, no spaces, and does not begin with a dash.")
@@ -34,9 +35,14 @@ pub fn size(field: &'static str, cells: u16) -> Result<(), Problem> {
 }
 
 pub fn tags(tags: &[String]) -> Result<(), Problem> {
-    let fits =
-        |tag: &String| (1..=32).contains(&tag.chars().count()) && !tag.chars().any(|c| c.is_control() || c == ',');
-    refuse(tags.len() > 16 || !tags.iter().all(fits), "tags", "At most 16 tags of 1 to 32 characters, without commas.")
+    let fits = |tag: &String| {
+        (1..=limits::TAG_CHARACTERS).contains(&tag.chars().count()) && !tag.chars().any(|c| c.is_control() || c == ',')
+    };
+    refuse(
+        tags.len() > limits::TAGS_PER_HOST || !tags.iter().all(fits),
+        "tags",
+        "At most 16 tags of 1 to 32 characters, without commas.",
+    )
 }
 
 /// The colours a host may have; the page knows how each looks in light and dark.
@@ -52,7 +58,11 @@ pub fn colour(name: &str) -> Result<(), Problem> {
 
 pub fn notes(text: &str) -> Result<(), Problem> {
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';
-    refuse(text.len() > 4096 || text.contains(control), "notes", "Notes have at most 4096 bytes of plain text.")
+    refuse(
+        text.len() > limits::HOST_NOTES_BYTES || text.contains(control),
+        "notes",
+        "Notes have at most 4096 bytes of plain text.",
+    )
 }
 
 fn refuse(bad: bool, field: &'static str, why: &str) -> Result<(), Problem> {

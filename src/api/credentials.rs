@@ -148,7 +148,7 @@ fn split(key: Imported) -> (Option<Public>, Secret) {
 
 fn check_password(password: Secret) -> Result<Secret, Problem> {
     match password.len() {
-        1..=1024 => Ok(password),
+        1..=limits::HOST_PASSWORD_BYTES => Ok(password),
         _ => Err(Problem::invalid("password", "A password for a host has 1 to 1024 bytes.")),
     }
 }

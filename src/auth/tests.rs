@@ -6,6 +6,7 @@ use tempfile::TempDir;
 mod devices;
 mod factor;
 mod halfway;
+mod largest;
 mod overtaken;
 mod people;
 

@@ -4,6 +4,7 @@
 //! and touched; whom it knows by finger or PIN is its own affair.
 
 use super::cbor::{self, Value};
+use crate::limits;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
@@ -49,7 +50,9 @@ impl Place {
     /// Of a `Host` header. None: an address; browsers know passkeys of names only.
     pub fn of(host: &str) -> Option<Place> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
-        if host.starts_with('[') || name.is_empty() || name.parse::<IpAddr>().is_ok() {
+        // It is stored with each key.
+        let fits = (1..=limits::HOST_NAME_BYTES).contains(&name.len()) && !name.contains(':');
+        if host.starts_with('[') || !fits || name.parse::<IpAddr>().is_ok() {
             return None;
         }
         let origin = format!("https://{}", host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase());
@@ -135,8 +138,7 @@ pub fn read_made(client: &[u8], object: &[u8], challenge: &[u8], place: &Place) 
     let (_aaguid, rest) = rest.split_at_checked(16).ok_or(short)?;
     let (length, rest) = rest.split_first_chunk::<2>().ok_or(short)?;
     let (credential, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(short)?;
-    // Level 2, 7.1, step 4 of the registration's data: at most 1023 bytes.
-    if !(1..=1023).contains(&credential.len()) {
+    if !limits::PASSKEY_ID_BYTES.contains(&credential.len()) {
         return Err("its id is too long");
     }
     let (cose, rest) = cbor::read(rest).ok_or("the key is not CBOR as CTAP2 has it")?;
@@ -159,10 +161,10 @@ fn public_key(cose: &Value<'_>) -> Option<PublicKey> {
             Some(PublicKey::Es256(Bytes([&[4], bytes(-2, 32..=32)?, bytes(-3, 32..=32)?].concat())))
         }
         (1, -8) if int(-1)? == 6 => Some(PublicKey::EdDsa(Bytes(bytes(-2, 32..=32)?.to_vec()))),
-        // 2048 to 8192 bits, as the verifier takes them.
-        (3, -257) => {
-            Some(PublicKey::Rs256 { n: Bytes(bytes(-1, 256..=1024)?.to_vec()), e: Bytes(bytes(-2, 1..=8)?.to_vec()) })
-        }
+        (3, -257) => Some(PublicKey::Rs256 {
+            n: Bytes(bytes(-1, limits::PASSKEY_MODULUS_BYTES)?.to_vec()),
+            e: Bytes(bytes(-2, limits::PASSKEY_EXPONENT_BYTES)?.to_vec()),
+        }),
         _ => None,
     }
 }
@@ -211,9 +213,11 @@ mod tests {
         assert_eq!((place.rp_id.as_str(), place.origin.as_str()), ("box.local", "https://box.local:8443"));
         assert_eq!(Place::of("box:443").unwrap().origin, "https://box");
         assert_eq!(Place::of("localhost").unwrap().rp_id, "localhost");
-        for address in ["10.0.0.1", "10.0.0.1:8443", "[::1]:8443", "[::1]", "", ":8443"] {
+        for address in ["10.0.0.1", "10.0.0.1:8443", "[::1]:8443", "[::1]", "", ":8443", "box:80:443"] {
             assert_eq!(Place::of(address), None, "{address}");
         }
+        let name = "a".repeat(limits::HOST_NAME_BYTES);
+        assert!(Place::of(&format!("{name}:8443")).is_some() && Place::of(&format!("{name}a:8443")).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What this box is called and where it can be reached: the names of its certificate.
 
+use crate::limits;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
@@ -19,7 +20,7 @@ pub fn host_names() -> Vec<String> {
 
 pub fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    (1..=253).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['-', '.'])
+    (1..=limits::HOST_NAME_BYTES).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['-', '.'])
 }
 
 /// Loopback and every address that others can reach and that stays: no link-local ones, no temporary ones of IPv6.

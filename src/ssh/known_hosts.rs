@@ -63,8 +63,10 @@ fn name_and_port(name: &str) -> Result<(String, u16), &'static str> {
         None => (name, 22),
     };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:%-".contains(&byte);
-    let fits =
-        (1..=253).contains(&address.len()) && address.bytes().all(plain) && !address.starts_with('-') && port != 0;
+    let fits = (1..=limits::HOST_NAME_BYTES).contains(&address.len())
+        && address.bytes().all(plain)
+        && !address.starts_with('-')
+        && port != 0;
     if fits { Ok((address.to_owned(), port)) } else { Err("the name is not one of a host") }
 }
 

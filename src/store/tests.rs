@@ -381,7 +381,7 @@ fn a_password_goes_to_so_many_places_and_the_oldest_gives_way() {
     store.put_credential(me, &password, 9, |_| true).unwrap();
     let most = crate::limits::PLACES_PER_PASSWORD;
     // The longest that there are, and once more the one that would be next to go.
-    let place = |n: usize| Place::new(&format!("{n:a>253}"), 65535 - n as u16);
+    let place = |n: usize| Place::new(&format!("{n:a>0$}", crate::limits::HOST_NAME_BYTES), 65535 - n as u16);
     for n in (0..most).chain([0, most]) {
         store.allow_place(me, password.id, &place(n), most).unwrap();
     }
