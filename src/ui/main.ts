@@ -48,7 +48,7 @@ async function boot(): Promise<void> {
     forgetRestored();
     if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
     if (lockWish() !== null) return lockNow(state.user.name);
-    await loadSettings();
+    await loadSettings(state.user.id);
     if (mine !== latest) return;
     const opened = await openWork(root, state, () => void boot(), lockNow);
     if (mine !== latest) return opened?.destroy();

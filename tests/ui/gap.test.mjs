@@ -26,8 +26,8 @@ for (const [name, program, shown] of [['vim', `vim.tiny -u NONE ${POEM} || vi ${
     const { page, close } = await visitor({ url: net.url });
     await signIn(page);
     await openHost(page, 'bench');
-    await type(page, `seq -f 'poem line %g' 1 300 > ${POEM}; sleep 2; seq 1 200000; ${program}\n`);
-    await page.waitForTimeout(300);
+    await type(page, `echo be''gun; seq -f 'poem line %g' 1 300 > ${POEM}; sleep 2; seq 1 200000; ${program}\n`);
+    await seen(page, /^begun$/m);
     net.down();
     await page.locator('.pane-bar', { hasText: 'Connection lost' }).waitFor();
     // The box is asked directly: the program has begun when output stopped growing.
@@ -40,10 +40,12 @@ for (const [name, program, shown] of [['vim', `vim.tiny -u NONE ${POEM} || vi ${
     net.up();
     await page.evaluate(() => window.dispatchEvent(new Event('online')));
     await seen(page, shown);
-    await page.waitForTimeout(600);
-    const rows = (await screen(page)).split('\n');
-    assert.equal(rows[0], 'poem line 1', rows.join('\n'));
-    assert.equal(rows[19], 'poem line 20', rows.join('\n'));
+    let rows = [];
+    const drawn = async () => {
+      rows = (await screen(page)).split('\n');
+      return rows[0] === 'poem line 1' && rows[19] === 'poem line 20';
+    };
+    await until(drawn, '').catch(() => assert.fail(rows.join('\n')));
     assert.ok(!rows.some((row) => /^\d+$/.test(row)), 'nothing of what was printed before is left on the screen');
     await type(page, name === 'vim' ? ':q!\n' : 'q');
     await seen(page, '$');

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { ACCOUNT, axeSource, claimed, footbridge, leave, signIn, sshd, visitor } from './world.mjs';
+import { ACCOUNT, axeSource, claimed, footbridge, leave, signIn, sshd, until, visitor } from './world.mjs';
 
 /** Somebody signed in. */
 export async function guest(box, options = {}) {
@@ -62,6 +62,17 @@ export async function wear(page, theme) {
   await page.keyboard.press('Escape');
   await page.locator('dialog[open]').waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), theme);
+}
+
+/** The box has what another device needs: it is sent a moment after it has changed. */
+export async function layoutIsKept(page) {
+  const { sessions } = await ask(page, 'GET', '/api/sessions');
+  const live = sessions.filter(({ state, viewers }) => state !== 'ended' && viewers > 0).map(({ id }) => id);
+  const holds = async () => {
+    const kept = JSON.stringify(await ask(page, 'GET', '/api/preferences'));
+    return live.every((id) => kept.includes(id));
+  };
+  await until(holds, 'the layout is not kept');
 }
 
 /** Every terminal ends. */

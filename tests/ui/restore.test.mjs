@@ -66,7 +66,7 @@ test('a new box comes back as the old one, and the page with its sign-in', async
   await signIn(page);
   await page.reload();
   await page.locator('.work').waitFor({ timeout: PATIENCE });
-  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  assert.equal(await page.evaluate(() => sessionStorage.getItem('footbridge.restored')), null, 'it was said');
   await close();
   await box.close();
 });

@@ -95,7 +95,6 @@ test('a tab is split, panes are walked, and typing goes to all of them only whil
 });
 
 test('the layout comes back after a reload, splits and all', async () => {
-  await page.waitForTimeout(2000);
   await page.reload();
   await until(async () => (await page.locator('.group .pane').count()) === 3, 'three panes again');
   assert.equal(await page.locator('.tab').count(), 3);
@@ -138,8 +137,8 @@ test('Ctrl+C copies what is selected and interrupts otherwise', async () => {
   await page.mouse.dblclick(x + 20, y + 8);
   await page.keyboard.press('Control+C');
   await until(async () => (await page.evaluate(() => navigator.clipboard.readText())).includes('copied'), 'the clipboard');
-  await type(page, 'sleep 100\n');
-  await page.waitForTimeout(300);
+  await type(page, 'echo sle""eps; sleep 100\n');
+  await seen(page, /^sleeps$/m);
   await page.keyboard.press('Control+C');
   await command(page, 'echo inter""rupted', 'interrupted');
 });
@@ -159,14 +158,13 @@ test('several lines are shown before they are pasted, and the keys that browsers
 });
 
 test('a long paste arrives whole', async () => {
-  await command(page, 'stty raw -echo; head -c 3000000 | sha256sum; stty sane', '');
+  await command(page, 'stty raw -echo; echo re""ady; head -c 3000000 | sha256sum; stty sane', 'ready');
   const text = await page.evaluate(() => {
     let text = '';
     while (text.length < 3000000) text += 'The quick brown fox jumps over the lazy dog. ';
     text = text.slice(0, 3000000);
     return navigator.clipboard.writeText(text).then(() => crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).then((hash) => [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join(''));
   });
-  await page.waitForTimeout(300);
   await page.keyboard.press('Control+Shift+V');
   await page.locator('.paste-preview').waitFor();
   await page.locator('dialog .button.primary').click();

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { layoutIsKept } from './hands.mjs';
 import { ADA, PHONE, claimed, command, footbridge, leave, network, openTerminal, screen, seen, shot, signIn, sshd, type, until, visitor } from './world.mjs';
 
 let box;
@@ -182,6 +183,7 @@ test('the start page that was asked for while the terminals come back stays in f
     }
     release();
     await until(async () => (await page.locator('.tab').count()) >= before, 'the terminals do not come back');
+    // One that came twice would come with its own terminal, and nothing tells when there is no other: this is the time that it would have.
     await page.waitForTimeout(500);
     assert.equal(await page.locator('.tab').count(), before, 'each comes once');
     const search = page.locator('.start input').first();
@@ -199,8 +201,7 @@ test('two devices share a terminal, and each sees what the other types', async (
   await one.page.keyboard.press('Control+Shift+H');
   await terminal(one.page);
   await command(one.page, 'echo from-$((1))', 'from-1');
-  // The layout is written a moment after it has changed.
-  await one.page.waitForTimeout(2000);
+  await layoutIsKept(one.page);
   const two = await guest({ viewport: { width: 900, height: 600 } });
   await until(async () => (await two.page.locator('.tab').count()) > 1, 'the layout is there on the other device');
   await seen(two.page, 'from-1');
@@ -312,7 +313,7 @@ test('a restart of the box is said plainly', async () => {
   await page.keyboard.press('Control+Shift+H');
   await terminal(page);
   await command(page, 'echo before-$((7))', 'before-7');
-  await page.waitForTimeout(1800);
+  await layoutIsKept(page);
   await box.stop();
   await box.start();
   await page.locator('.alert', { hasText: 'The box was restarted' }).waitFor({ timeout: 40_000 });

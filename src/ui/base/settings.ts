@@ -1,6 +1,8 @@
 // What the page remembers for its user, on any device: kept by the box as preferences, which it does not read.
 
 import { api } from './api';
+import { mark, unheard, written } from './kept';
+import { keepInTab, recallInTab } from './tab';
 import { useLanguage } from './text';
 
 export interface Settings {
@@ -33,11 +35,14 @@ export const settings: Settings = { ...DEFAULTS };
 /** A drag of a slider or a divider is many changes and one write: kind to the SD card. */
 const SAVE_AFTER_MS = 1500;
 const BEFORE_SIGN_IN = 'footbridge-look';
+/** The last change, at once: a page that is loaded anew may ask before the box has taken what the old page sent at its end. */
+const LAST_CHANGE = 'footbridge.changed';
 
 type Listener = (settings: Settings) => void;
 
 const listeners = new Set<Listener>();
 let kept: Record<string, unknown> = {};
+let whose = '';
 let timer = 0;
 
 export function onSettings(listener: Listener): () => void {
@@ -55,8 +60,15 @@ export function lookBeforeSignIn(): void {
   show();
 }
 
-export async function loadSettings(): Promise<void> {
+/** `user`: the id of who is signed in. */
+export async function loadSettings(user: string): Promise<void> {
+  whose = user;
   kept = (await api.get<{ preferences: Record<string, unknown> }>('/api/preferences')).preferences;
+  const newer = unheard(kept, recallInTab(LAST_CHANGE), user);
+  if (newer) {
+    kept = newer;
+    saveLater();
+  }
   take(kept['settings']);
   show();
 }
@@ -70,6 +82,12 @@ export function change(some: Partial<Settings>): void {
 /** Another part of what is kept (`layout`); it is read back with `recall`. */
 export function keep(name: string, value: unknown): void {
   kept[name] = value;
+  mark(kept, Date.now());
+  keepInTab(LAST_CHANGE, written(kept, whose));
+  saveLater();
+}
+
+function saveLater(): void {
   window.clearTimeout(timer);
   timer = window.setTimeout(() => void save(), SAVE_AFTER_MS);
 }
@@ -85,6 +103,7 @@ export async function save(): Promise<void> {
   timer = 0;
   try {
     await api.put('/api/preferences', { preferences: kept });
+    if (timer === 0) keepInTab(LAST_CHANGE, null);
   } catch {
     // The next change writes all of it.
   }

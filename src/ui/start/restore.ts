@@ -5,6 +5,7 @@ import { announce } from '../base/announce';
 import { ApiError, api } from '../base/api';
 import { clear, h } from '../base/dom';
 import { field, showProblem } from '../base/forms';
+import { keepInTab, recallInTab } from '../base/tab';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { busy, certificateHelp, clockWarning, codeField, entryFrame, passwordField, retryAfter, waitOut, whereIsTheCode } from './entry';
@@ -67,7 +68,7 @@ async function submit(fields: RestoreForm, state: State, done: () => void): Prom
   const file = fields.backup.input.files![0]!;
   try {
     const users = await busy(fields.button, () => restore(fields, file));
-    stored((storage) => storage.setItem(RESTORED, String(users)));
+    keepInTab(RESTORED, String(users));
     await comeBack(fields, state, done);
   } catch (error) {
     fields.meter.classList.add('hidden');
@@ -136,19 +137,10 @@ async function comeBack({ form }: RestoreForm, before: State, done: () => void):
 
 /** On the sign-in page after it: who has come back. Null: no box was restored here. */
 export function restoredWord(): string | null {
-  const users = stored((storage) => storage.getItem(RESTORED)) ?? null;
+  const users = recallInTab(RESTORED);
   return users === null ? null : t(users === '1' ? 'start.restore.done.one' : 'start.restore.done', { users });
 }
 
 export function forgetRestored(): void {
-  stored((storage) => storage.removeItem(RESTORED));
-}
-
-/** A browser may forbid it; then the word is not said. */
-function stored<T>(use: (storage: Storage) => T): T | undefined {
-  try {
-    return use(sessionStorage);
-  } catch {
-    return undefined;
-  }
+  keepInTab(RESTORED, null);
 }

@@ -2,6 +2,7 @@
 
 import { ApiError, api } from '../base/api';
 import { clear, h, icon } from '../base/dom';
+import { keepInTab, recallInTab } from '../base/tab';
 import { t } from '../base/text';
 import { entryFrame } from '../start/entry';
 
@@ -13,20 +14,11 @@ export type Outcome = 'locked' | 'unsure' | 'kept';
 
 /** Whose lock was asked for in this tab and not answered by the box; null: nobody's. */
 export function lockWish(): string | null {
-  try {
-    return sessionStorage.getItem(WISH);
-  } catch {
-    return null;
-  }
+  return recallInTab(WISH);
 }
 
 export function keepWish(name: string | null): void {
-  try {
-    if (name === null) sessionStorage.removeItem(WISH);
-    else sessionStorage.setItem(WISH, name);
-  } catch {
-    // A browser that keeps nothing asks for as long as the page is there.
-  }
+  keepInTab(WISH, name);
 }
 
 export function showLocking(place: HTMLElement, name: string, done: (outcome: Outcome) => void): void {
