@@ -156,8 +156,13 @@ class Box:
     def claim(self, code):
         """With the second factor, which the box requires."""
         half = self.signed_in(self.ask("POST", "/api/claim", {"code": code, "name": "ada", "password": PASSWORD}, timeout=60))
-        Box.factor = json.loads(self.ask("POST", "/api/factor/begin", {}, half)[2])["secret"]
-        return self.signed_in(self.ask("POST", "/api/factor/finish", {"code": self.one_time_code()}, half))
+        Box.factor = json.loads(self.send_form("/api/factor/begin", {}, half)[2])["secret"]
+        return self.signed_in(self.send_form("/api/factor/finish", {"code": self.one_time_code()}, half))
+
+    def send_form(self, path, body, session):
+        """What changes security wants a token that is good once."""
+        form = json.loads(self.ask("POST", "/api/form", {}, session)[2])["form"]
+        return self.ask("POST", path, body, {**session, "X-Footbridge-Form": form})
 
     def login(self):
         half = self.signed_in(self.ask("POST", "/api/login", {"name": "ada", "password": PASSWORD}, timeout=60))

@@ -133,6 +133,31 @@ fn without_a_cookie_nothing_but_the_open_routes_answers() {
     }
 }
 
+/// As docs/THREATS.md says it. Whoever opens another one says there why.
+#[test]
+fn the_open_routes_are_those_that_are_named() {
+    let open = ROUTES.iter().filter(|route| matches!(route.access, Access::Open | Access::Stranger));
+    let named = [
+        "GET /health",
+        "GET /ready",
+        "GET /ca.pem",
+        "GET /api/state",
+        "POST /api/claim",
+        "POST /api/restore",
+        "PUT /api/restore",
+        "POST /api/restore/finish",
+        "POST /api/login",
+        "POST /api/device/challenge",
+        "POST /api/invite",
+        "POST /api/reset",
+    ];
+    assert_eq!(open.map(line_of).collect::<BTreeSet<_>>(), named.map(str::to_owned).into());
+    let threats = document("THREATS.md");
+    for path in named.map(|line| line.split_once(' ').unwrap().1) {
+        assert!(threats.contains(&format!("`{path}`")), "{path}");
+    }
+}
+
 #[test]
 fn a_change_needs_the_token_of_its_session() {
     let (_box, browser) = claimed();
@@ -218,7 +243,45 @@ fn a_form_that_changes_security_wants_a_token_of_its_own_once() {
         assert_eq!(with(&own), refused, "{} twice", route.line());
         seen += 1;
     }
-    assert!(seen >= 12, "{seen}");
+    assert!(seen >= 20, "{seen}");
+}
+
+/// What somebody signed in may change without a form's token: nothing of anybody's account.
+const WITHOUT_A_FORM: &[(&str, &str)] = &[
+    ("POST /api/factor/verify", "a step of the sign-in"),
+    ("POST /api/factor/recover", "a step of the sign-in"),
+    ("POST /api/factor/passkey/begin", "a step of the sign-in"),
+    ("POST /api/factor/passkey/verify", "a step of the sign-in"),
+    ("POST /api/factor/passkey/create", "a question; the answer to it is the form"),
+    ("POST /api/factor/passkey/prove", "the proof that a form carries"),
+    ("POST /api/form", "the token itself"),
+    ("PUT /api/update", "of an update that a form has begun"),
+    ("DELETE /api/update", "of an update that a form has begun"),
+    ("POST /api/update/install", "of an update that a form has begun"),
+    ("POST /api/logout", "only takes away"),
+    ("POST /api/lock", "only takes away"),
+    ("DELETE /api/logins/{id}", "only takes away"),
+    ("POST /api/notices/dismiss", "what was read"),
+    ("PUT /api/preferences", "what the page looks like"),
+    ("POST /api/hosts", "what is kept"),
+    ("PUT /api/hosts/{id}", "what is kept"),
+    ("DELETE /api/hosts/{id}", "what is kept"),
+    ("POST /api/credentials", "what is kept"),
+    ("PUT /api/credentials/{id}", "what is kept"),
+    ("DELETE /api/credentials/{id}", "what is kept"),
+    ("POST /api/hostkeys", "what is kept; it wants a proof where it weakens"),
+    ("DELETE /api/hostkeys/{id}", "what is kept; it wants a proof"),
+    ("POST /api/sessions", "a terminal"),
+    ("DELETE /api/sessions/{id}", "a terminal"),
+    ("POST /api/sessions/{id}/ticket", "a terminal"),
+];
+
+/// The story: a factor, a passkey, a device and a certificate were removed with a form's token and added without.
+#[test]
+fn whatever_changes_an_account_is_such_a_form() {
+    let bare = described().into_iter().filter(|route| route.needs_csrf && !route.needs_form);
+    let bare: BTreeSet<String> = bare.map(|route| route.line()).collect();
+    assert_eq!(bare, WITHOUT_A_FORM.iter().map(|(line, _)| (*line).to_owned()).collect());
 }
 
 #[test]
