@@ -75,6 +75,31 @@ export async function layoutIsKept(page) {
   await until(holds, 'the layout is not kept');
 }
 
+/** The next such request is asked at once; its answer, as the box gave it then, comes to the page with `release`. */
+export async function hold(page, url, method = 'GET') {
+  let letGo;
+  let asked = null;
+  const held = new Promise((done) => { letGo = done; });
+  const one = async (route) => {
+    if (asked !== null || route.request().method() !== method) return route.fallback();
+    asked = route.request();
+    const response = await route.fetch();
+    await held;
+    await route.fulfill({ response });
+  };
+  await page.route(url, one);
+  return {
+    asked: () => until(() => asked !== null, `${method} ${url} is not asked`),
+    /** Done when the page has had the time to do with it what it does. */
+    async release() {
+      const come = page.waitForEvent('requestfinished', (request) => request === asked);
+      letGo();
+      await come;
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    },
+  };
+}
+
 /** Every terminal ends. */
 export async function endAll(page) {
   const { sessions } = await ask(page, 'GET', '/api/sessions');

@@ -2,10 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, boxAndHost, endAll, guest, openHost } from './hands.mjs';
-import { until } from './world.mjs';
+import { ask, boxAndHost, dialog, endAll, guest, hold, layoutIsKept, openHost } from './hands.mjs';
+import { until, visitor } from './world.mjs';
 
 const there = boxAndHost();
+
+/** What has the keys. */
+const focus = (page) => page.evaluate(() => { const it = document.activeElement; return it?.getAttribute('aria-label') ?? it?.getAttribute('name') ?? it?.tagName; });
+const home = async (page) => {
+  await page.keyboard.press('Control+Shift+H');
+  await page.locator('.host-row').first().waitFor();
+};
+
+async function fromMenu(page, row, item) {
+  await page.getByRole('button', { name: `More for ${row}` }).click();
+  await page.getByRole('menuitem', { name: item }).click();
+}
 
 test('the tabs of before are back after a reload, though the box never heard of the last change', async () => {
   const { page, close } = await guest(there.box);
@@ -24,5 +36,117 @@ test('the tabs of before are back after a reload, though the box never heard of 
   await page.reload();
   await page.locator('.start').waitFor();
   await endAll(page);
+  await close();
+});
+
+test('an older answer does not bring back what a newer one has taken away', async () => {
+  const { page, close } = await guest(there.box);
+  for (const label of ['one', 'two']) await ask(page, 'POST', '/api/hosts', { label, address: `${label}.example.org`, user: 'ada' });
+  await page.reload();
+  await home(page);
+  const older = await hold(page, '**/api/hosts');
+  for (const label of ['one', 'two']) {
+    await fromMenu(page, label, 'Delete');
+    await dialog(page).getByRole('button', { name: 'Delete', exact: true }).click();
+    await older.asked();
+  }
+  await page.locator('.host-row', { hasText: 'two' }).waitFor({ state: 'detached' });
+  await older.release();
+  assert.equal(await page.locator('.host-row', { hasText: 'two' }).count(), 0, 'it is back');
+  await close();
+});
+
+test('a list that is drawn anew leaves the focus where it was, and a menu gives it back to the new row', async () => {
+  const { page, close } = await guest(there.box);
+  await openHost(page, 'bench');
+  await home(page);
+  const end = page.locator('.live-row').getByRole('button', { name: 'End' });
+  const name = await end.getAttribute('aria-label');
+  const watched = page.locator('.live-row', { hasText: 'open in 2 windows' });
+  await end.focus();
+  // The focus is on what is drawn anew, because another browser looks on.
+  await layoutIsKept(page);
+  const other = await guest(there.box);
+  await watched.waitFor();
+  assert.equal(await focus(page), name);
+  const more = page.getByRole('button', { name: 'More for bench' });
+  await more.focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('menuitem').first().waitFor();
+  await other.close();
+  await watched.waitFor({ state: 'detached' });
+  await page.keyboard.press('Escape');
+  assert.equal(await focus(page), 'More for bench');
+  // What had it is gone: the next has it.
+  await end.focus();
+  await endAll(page);
+  await page.locator('.live-row').waitFor({ state: 'detached' });
+  assert.notEqual(await focus(page), 'BODY');
+  await close();
+});
+
+test('an Enter before the list is there opens nothing once its writer has gone elsewhere', async () => {
+  const { page, close } = await guest(there.box);
+  // Only the start page asks for it.
+  const list = await hold(page, '**/api/credentials');
+  await page.reload();
+  await list.asked();
+  await page.locator('.search-input').fill('bench');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Control+,');
+  await dialog(page).waitFor();
+  await list.release();
+  assert.equal(await page.locator('.tab').count(), 1, 'a terminal is opened');
+  assert.ok(await dialog(page).isVisible());
+  await close();
+});
+
+test('after a reload the terminals of this page are not said to be open nowhere for longer than they are', async () => {
+  const { page, context, close } = await guest(there.box);
+  await openHost(page, 'bench');
+  await home(page);
+  // The list does not look by itself: what tells it is the terminal that is there again.
+  await context.addInitScript(() => {
+    const real = window.setInterval.bind(window);
+    window.setInterval = (run, ms, ...more) => (ms === 5000 ? 0 : real(run, ms, ...more));
+  });
+  await page.reload();
+  await page.locator('.live-row', { hasText: 'open in 1 window' }).waitFor({ timeout: 15_000 });
+  await endAll(page);
+  await close();
+});
+
+test('a form that was given up takes nothing when its answer comes', async () => {
+  const { page, close } = await guest(there.box);
+  await home(page);
+  const search = page.locator('.search-input');
+  const saved = await hold(page, '**/api/hosts', 'POST');
+  await page.getByRole('button', { name: 'Add host' }).click();
+  await dialog(page).getByLabel('Address').fill('three.example.org');
+  await dialog(page).getByLabel('User').fill('ada');
+  await dialog(page).getByRole('button', { name: 'Save', exact: true }).click();
+  await saved.asked();
+  await page.keyboard.press('Escape');
+  await search.fill('typed');
+  await saved.release();
+  await page.keyboard.type(' on');
+  assert.equal(await search.inputValue(), 'typed on');
+  await close();
+});
+
+test('a refused form leaves the keys to whoever types in another field', async () => {
+  const { page, close } = await visitor(there.box);
+  const name = page.locator('input[autocomplete="username"]');
+  const refused = await hold(page, '**/api/login', 'POST');
+  await name.fill('somebody');
+  await page.locator('input[autocomplete="current-password"]').fill('not the password of ada');
+  await page.keyboard.press('Enter');
+  await refused.asked();
+  await name.focus();
+  await page.keyboard.press('End');
+  await refused.release();
+  await page.locator('.problem').waitFor();
+  await page.keyboard.type('-else');
+  assert.equal(await name.inputValue(), 'somebody-else');
   await close();
 });

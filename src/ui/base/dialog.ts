@@ -1,6 +1,7 @@
 // Dialogs on the browser's own <dialog>: it keeps the focus inside and the rest of the page inert.
 
 import { h, icon } from './dom';
+import { leadBack } from './late';
 import { t } from './text';
 
 export interface Action<V extends string = string> {
@@ -35,10 +36,11 @@ export function openDialog<V extends string = string>(options: DialogOptions<V>)
   const before = document.activeElement;
   return new Promise((resolve) => {
     const close = (value: V | null): void => {
-      opened.delete(giveUp);
+      // What a button sent may be answered after the dialog was given up.
+      if (!opened.delete(giveUp)) return;
       dialog.close();
       dialog.remove();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      leadBack(before);
       resolve(value);
     };
     const giveUp = (): void => close(null);

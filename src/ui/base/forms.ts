@@ -47,8 +47,9 @@ function mark(input: HTMLElement, error: HTMLElement, text: string | null): void
   else input.setAttribute('aria-invalid', 'true');
 }
 
-/** Puts the box's refusal at the field that it names, or else in a box above all of them. Null takes everything away. */
-export function showProblem(form: HTMLElement, problem: ApiError | null): void {
+/** Puts the box's refusal at the field that it names, or else in a box above all of them. Null takes everything away. The field gets the
+ * focus unless whoever sent the form is `elsewhere` by now. */
+export function showProblem(form: HTMLElement, problem: ApiError | null, elsewhere = false): void {
   for (const old of form.querySelectorAll(':scope > .problem')) old.remove();
   for (const root of form.querySelectorAll<HTMLElement>('[data-field]')) markRoot(root, null);
   if (!problem) return;
@@ -56,7 +57,8 @@ export function showProblem(form: HTMLElement, problem: ApiError | null): void {
   const text = [problem.message, problem.remedy].filter((part) => part !== '');
   if (root) {
     root.closest('details')?.setAttribute('open', '');
-    markRoot(root, text.join(' '))?.focus();
+    const input = markRoot(root, text.join(' '));
+    if (!elsewhere) input?.focus();
     return;
   }
   form.prepend(h('div', { class: 'alert danger problem', role: 'alert' }, icon('warn'), h('div', {}, h('strong', {}, text[0] ?? ''), text[1] ? h('p', {}, text[1]) : null)));

@@ -7,13 +7,13 @@ import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
 import type { State } from '../base/types';
-import { agoText, copyBox, countText, iconButton, orToast } from '../start/common';
+import { agoText, copyBox, countText, fetched, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
 import { sent } from '../start/keys';
 import { type AuditEvent, type Certificates, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
 import { deviceName } from './device';
 import { hindrance, makePasskey } from './passkey';
-import { codeField, fetched, isCode, ownPassword, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
+import { codeField, isCode, ownPassword, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
 import { scan } from './stage';
 
 export async function openAccount(): Promise<void> {

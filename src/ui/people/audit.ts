@@ -3,11 +3,12 @@
 import { announce } from '../base/announce';
 import { openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
+import { untouched } from '../base/late';
 import { localized, t, worded } from '../base/text';
-import { orToast } from '../start/common';
+import { fetched, orToast } from '../start/common';
 import { type AuditEvent, type AuditPage, box } from './box';
 import { auditCsv } from './csv';
-import { fetched, saveFile, timeText, wordText } from './parts';
+import { saveFile, timeText, wordText } from './parts';
 
 const SHOWN = 100;
 /** The most that the box answers at once: a file is written of several. */
@@ -113,12 +114,15 @@ function eventList(first: AuditPage, get: (before: string) => Promise<AuditPage>
     const from = before;
     if (from === null || more.getAttribute('aria-disabled') === 'true') return;
     more.setAttribute('aria-disabled', 'true');
+    const here = untouched();
     await orToast(async () => {
       const page = await get(from);
+      // The filter of before.
+      if (!region.isConnected) return;
       show(page);
       announce(t('people.audit.older.come', { count: page.events.length }));
       // The focus was on what is gone.
-      if (more.hidden) region.focus();
+      if (more.hidden && here()) region.focus();
     });
     more.removeAttribute('aria-disabled');
   }

@@ -3,11 +3,11 @@
 import { ApiError, api } from '../base/api';
 import { announce, toast } from '../base/announce';
 import { openDialog } from '../base/dialog';
-import { clear, h, icon } from '../base/dom';
+import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { localized, t } from '../base/text';
 import type { HostKey } from '../base/types';
-import { agoText, countText, failingCard, iconButton, orToast, skeleton, skippedList, textDrop } from '../start/common';
+import { agoText, countText, fetched, iconButton, orToast, skippedList, textDrop } from '../start/common';
 import { areaField, sent } from '../start/keys';
 import { findFingerprint, pieces } from '../start/pieces';
 import { goodAddress, placeText, splitPort } from '../start/quick';
@@ -22,40 +22,23 @@ interface Added {
 }
 
 export async function openHostKeys(): Promise<void> {
-  let keys: HostKey[] = [];
-  const list = h('div', { class: 'keys-list' }, skeleton(4));
+  let keys: HostKey[] | null = null;
   const search = h('input', { type: 'search', class: 'filter', placeholder: t('start.hostkeys.search'), 'aria-label': t('start.hostkeys.search') }) as HTMLInputElement;
-  const show = (): void => {
-    clear(list);
-    list.append(keyList(keys, search.value, refresh));
-  };
-  const refresh = (): void =>
-    void fetchKeys().then((got) => {
-      if (got instanceof ApiError) return list.replaceChildren(failingCard(got, refresh));
-      keys = got;
-      show();
-    });
-  search.addEventListener('input', show);
+  const list = fetched(
+    async () => (await api.get<{ host_keys: HostKey[] }>('/api/hostkeys')).host_keys,
+    (got, refresh) => keyList((keys = got), search.value, refresh),
+  );
+  search.addEventListener('input', () => keys && list.root.replaceChildren(keyList(keys, search.value, list.refresh)));
   const button = (label: string, icon_: 'plus' | 'import', run: () => Promise<boolean>): HTMLElement =>
-    h('button', { type: 'button', class: icon_ === 'import' ? 'button primary' : 'button', on: { click: () => void run().then((done) => done && refresh()) } }, icon(icon_), label);
+    h('button', { type: 'button', class: icon_ === 'import' ? 'button primary' : 'button', on: { click: () => void run().then((done) => done && list.refresh()) } }, icon(icon_), label);
   const body = h(
     'div',
     { class: 'keys' },
     h('p', { class: 'dialog-lead' }, t('start.hostkeys.lead')),
     h('div', { class: 'toolbar' }, button(t('start.hostkeys.paste'), 'import', pasteKnownHosts), button(t('start.hostkeys.pin'), 'plus', pinFingerprint), search),
-    list,
+    list.root,
   );
-  refresh();
   await openDialog({ title: t('start.hostkeys.title'), body, wide: true, actions: [{ label: t('start.close') }] });
-}
-
-async function fetchKeys(): Promise<HostKey[] | ApiError> {
-  try {
-    return (await api.get<{ host_keys: HostKey[] }>('/api/hostkeys')).host_keys;
-  } catch (error) {
-    if (error instanceof ApiError) return error;
-    throw error;
-  }
 }
 
 function keyList(keys: HostKey[], search: string, refresh: () => void): HTMLElement {

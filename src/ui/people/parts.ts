@@ -6,7 +6,7 @@ import { openDialog } from '../base/dialog';
 import { h, icon } from '../base/dom';
 import { type Field, field } from '../base/forms';
 import { t } from '../base/text';
-import { copyText, failingCard, skeleton } from '../start/common';
+import { copyText } from '../start/common';
 import { passwordField } from '../start/entry';
 import { sent } from '../start/keys';
 import { type Factor, box } from './box';
@@ -123,27 +123,6 @@ export async function showCodes(codes: string[], name: string): Promise<void> {
     return kept.checked;
   };
   await openDialog({ title: t('people.codes.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done', submit: done }] });
-}
-
-/** A list that is fetched: bones, then the list, or what went wrong and a way to try again. */
-export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () => void) => Node): { root: HTMLElement; refresh: () => void } {
-  const root = h('div', { class: 'keys-list' }, skeleton(3));
-  let asked = 0;
-  const refresh = (): void => void fetchInto();
-  refresh();
-  return { root, refresh };
-
-  async function fetchInto(): Promise<void> {
-    const mine = ++asked;
-    try {
-      const value = await get();
-      // What was asked for later may have come sooner.
-      if (mine === asked) root.replaceChildren(show(value, refresh));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (mine === asked) root.replaceChildren(failingCard(error, refresh));
-    }
-  }
 }
 
 /** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */

@@ -4,6 +4,7 @@ import { ApiError, api } from '../base/api';
 import { becomeTrusted } from '../base/device';
 import { clear, h, icon } from '../base/dom';
 import { type Field, field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { busy, clockWarning, entryFrame, retryAfter, waitOut } from '../start/entry';
@@ -51,15 +52,16 @@ async function submit(form: HTMLElement, button: HTMLButtonElement, page: Page, 
   const bad = page.check(page.field.value);
   page.field.setError(bad);
   if (bad !== null) return page.field.input.focus();
+  const here = untouched();
   try {
     await busy(button, () => page.send(page.field.value));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.code === 'not_signed_in') return done();
     if (error.code === 'wrong_code') page.field.setError(page.wrong ?? t('people.code.wrong'));
-    else showProblem(form, error);
+    else showProblem(form, error, !here());
     if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
-    else page.field.input.select();
+    else if (here()) page.field.input.select();
   }
 }
 

@@ -4,6 +4,7 @@ import { ApiError } from '../base/api';
 import { toast } from '../base/announce';
 import { clear, h, icon } from '../base/dom';
 import { type Field, field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { busy, certificateHelp, clockWarning, entryFrame, passwordField, retryAfter, waitOut } from '../start/entry';
@@ -48,11 +49,12 @@ function show(root: HTMLElement, state: State, page: Page, done: () => void): vo
 
 async function submit(form: HTMLElement, button: HTMLButtonElement, page: Page): Promise<void> {
   showProblem(form, null);
+  const here = untouched();
   try {
     await busy(button, page.send);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showProblem(form, error.code === 'wrong_token' ? new ApiError(error.status, error.code, t('people.token.wrong'), t('people.token.wrong.remedy')) : error);
+    showProblem(form, error.code === 'wrong_token' ? new ApiError(error.status, error.code, t('people.token.wrong'), t('people.token.wrong.remedy')) : error, !here());
     if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
   }
 }

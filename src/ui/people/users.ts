@@ -4,11 +4,11 @@ import { confirmDanger, openDialog } from '../base/dialog';
 import { here } from '../base/api';
 import { h, icon } from '../base/dom';
 import { t } from '../base/text';
-import { type MenuItem, copyBox, countText, iconButton, openMenu, orToast } from '../start/common';
+import { type MenuItem, copyBox, countText, fetched, iconButton, openMenu, orToast } from '../start/common';
 import { openBackup } from './backup';
 import { type Invite, type Person, ROLES, type Role, box } from './box';
 import { inviteLink } from './link';
-import { fetched, said, timeText, withProof, wordText } from './parts';
+import { said, timeText, withProof, wordText } from './parts';
 import { openUpdate } from './update';
 
 export async function openUsers(self: string): Promise<void> {

@@ -5,6 +5,7 @@ import { toast } from '../base/announce';
 import { openDialog } from '../base/dialog';
 import { h } from '../base/dom';
 import { showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { orToast } from './common';
@@ -40,6 +41,7 @@ async function ask(state: State): Promise<void> {
 
 async function send(form: HTMLElement, current: Field, fresh: Field): Promise<boolean> {
   showProblem(form, null);
+  const here = untouched();
   try {
     await api.post('/api/password', { current: current.input.value, new: fresh.input.value });
     return true;
@@ -47,9 +49,9 @@ async function send(form: HTMLElement, current: Field, fresh: Field): Promise<bo
     if (!(error instanceof ApiError)) throw error;
     if (error.code === 'sign_in_failed') {
       current.setError(t('start.account.wrong'));
-      current.input.focus();
+      if (here()) current.input.focus();
     } else {
-      showProblem(form, error);
+      showProblem(form, error, !here());
     }
     return false;
   }

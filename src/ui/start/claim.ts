@@ -3,6 +3,7 @@
 import { ApiError, api } from '../base/api';
 import { clear, h } from '../base/dom';
 import { field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import { busy, certificateHelp, clockWarning, codeField, entryFrame, passwordField, retryAfter, waitOut, whereIsTheCode } from './entry';
@@ -75,23 +76,24 @@ function refuse(fields: ClaimForm, state: State): boolean {
 async function submit(form: HTMLFormElement, fields: ClaimForm, state: State, button: HTMLButtonElement, done: Done): Promise<void> {
   showProblem(form, null);
   if (refuse(fields, state)) return;
+  const here = untouched();
   try {
     const body = { code: fields.code.input.value, name: fields.name.input.value.trim(), password: fields.password.input.value };
     await busy(button, () => api.post('/api/claim', body));
     done();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    failed(form, fields, button, error);
+    failed(form, fields, button, error, !here());
   }
 }
 
-function failed(form: HTMLFormElement, fields: ClaimForm, button: HTMLButtonElement, error: ApiError): void {
+function failed(form: HTMLFormElement, fields: ClaimForm, button: HTMLButtonElement, error: ApiError, elsewhere: boolean): void {
   if (error.status === 401) {
     fields.code.setError(t('start.claim.code.wrong'));
-    fields.code.input.focus();
+    if (!elsewhere) fields.code.input.focus();
     return;
   }
   if (error.status === 404) return showProblem(form, new ApiError(404, 'not_found', t('start.claim.gone'), t('start.claim.gone.remedy')));
-  showProblem(form, error);
+  showProblem(form, error, elsewhere);
   if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
 }

@@ -3,6 +3,7 @@
 import { ApiError } from '../base/api';
 import { announce, toast } from '../base/announce';
 import { h, icon } from '../base/dom';
+import { Question, leadBack, redraw } from '../base/late';
 import { t } from '../base/text';
 import type { Host } from '../base/types';
 import { age } from './hostlist';
@@ -23,7 +24,7 @@ export function countText(key: string, count: number): string {
 
 /** A button that is only a picture: its name is read and shown on hover. */
 export function iconButton(name: IconName, label: string, click: (event: Event) => void, classes = ''): HTMLButtonElement {
-  return h('button', { type: 'button', class: `button quiet icon-only ${classes}`.trim(), 'aria-label': label, title: label, on: { click } }, icon(name)) as HTMLButtonElement;
+  return h('button', { type: 'button', class: `button quiet icon-only ${classes}`.trim(), 'aria-label': label, title: label, 'data-focus': label, on: { click } }, icon(name)) as HTMLButtonElement;
 }
 
 /** A cell of the host's own colour; the colour is decoration, its name is in the edit dialog. */
@@ -117,7 +118,9 @@ export function openMenu(button: HTMLElement, label: string, items: MenuItem[]):
   }
   function close(then?: () => void): void {
     menu.hidePopover();
-    if (button.isConnected) button.focus();
+    // What is only hidden keeps the focus for a while.
+    menu.remove();
+    leadBack(button);
     then?.();
   }
 }
@@ -165,13 +168,34 @@ export function failingCard(error: ApiError, retry: () => void): HTMLElement {
     h('div', { class: 'empty-art', 'aria-hidden': 'true' }, icon('warn')),
     h('h2', {}, gone ? t('start.failing.title') : error.message),
     h('p', {}, gone ? t('start.failing.text') : error.remedy),
-    h('button', { type: 'button', class: 'button primary', on: { click: retry } }, t('start.failing.retry')),
+    h('button', { type: 'button', class: 'button primary', 'data-focus': 'retry', on: { click: retry } }, t('start.failing.retry')),
   );
 }
 
 /** Rows of the final height, so that nothing jumps when the answer comes. */
 export function skeleton(rows: number): HTMLElement {
   return h('div', { class: 'skeleton', 'aria-hidden': 'true' }, ...Array.from({ length: rows }, () => h('div', { class: 'skeleton-row' }, h('span', { class: 'bone dot' }), h('span', { class: 'bone' }), h('span', { class: 'bone short' }))));
+}
+
+/** A list that is fetched: bones, then the list, or what went wrong and a way to try again. */
+export function fetched<T>(get: () => Promise<T>, show: (value: T, refresh: () => void) => Node): { root: HTMLElement; refresh: () => void } {
+  const root = h('div', { class: 'keys-list' }, skeleton(3));
+  const question = new Question();
+  const refresh = (): void => void fetchInto();
+  refresh();
+  return { root, refresh };
+
+  async function fetchInto(): Promise<void> {
+    const counts = question.ask();
+    let node: Node;
+    try {
+      node = show(await get(), refresh);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      node = failingCard(error, refresh);
+    }
+    if (counts()) redraw(root, () => root.replaceChildren(node));
+  }
 }
 
 /** Lines that were not taken, and why. */

@@ -3,11 +3,12 @@
 import { ApiError, api } from '../base/api';
 import { toast } from '../base/announce';
 import { openDialog, confirmDanger } from '../base/dialog';
-import { clear, h, icon } from '../base/dom';
+import { h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { Credential, Host, Place } from '../base/types';
-import { agoText, copyBox, copyText, countText, failingCard, iconButton, openMenu, orToast, skeleton, textDrop } from './common';
+import { agoText, copyBox, copyText, countText, fetched, iconButton, openMenu, orToast, textDrop } from './common';
 import type { MenuItem } from './common';
 import { passwordField } from './entry';
 import { hostTitle } from './hostlist';
@@ -17,9 +18,8 @@ import { placeText } from './quick';
 export type NewKind = 'key' | 'password' | 'generate';
 
 export async function openKeys(): Promise<void> {
-  const list = h('div', { class: 'keys-list' }, skeleton(3));
-  const refresh = (): void => void fillKeys(list, refresh);
-  const add = (kind: NewKind): void => void addCredential(kind).then((made) => made && refresh());
+  const list = fetched(keysAndHosts, ([credentials, hosts], refresh) => (credentials.length === 0 ? noKeys() : h('ul', { class: 'rows' }, ...credentials.map((one) => keyRow(one, hosts, refresh)))));
+  const add = (kind: NewKind): void => void addCredential(kind).then((made) => made && list.refresh());
   const body = h(
     'div',
     { class: 'keys' },
@@ -31,10 +31,9 @@ export async function openKeys(): Promise<void> {
       h('button', { type: 'button', class: 'button', on: { click: () => add('key') } }, icon('import'), t('start.keys.import')),
       h('button', { type: 'button', class: 'button', on: { click: () => add('password') } }, icon('lock'), t('start.keys.password')),
     ),
-    list,
+    list.root,
     whenOpened(),
   );
-  refresh();
   await openDialog({ title: t('start.keys.title'), body, wide: true, actions: [{ label: t('start.close') }] });
 }
 
@@ -47,19 +46,9 @@ function whenOpened(): HTMLElement {
   return h('details', { class: 'entry-help keys-when' }, h('summary', {}, icon('lock'), t('start.keys.when'), icon('chevron')), h('table', {}, h('thead', {}, head), h('tbody', {}, ...rows)));
 }
 
-async function fillKeys(list: HTMLElement, refresh: () => void): Promise<void> {
-  try {
-    const [{ credentials }, { hosts }] = await Promise.all([
-      api.get<{ credentials: Credential[] }>('/api/credentials'),
-      api.get<{ hosts: Host[] }>('/api/hosts'),
-    ]);
-    clear(list);
-    list.append(credentials.length === 0 ? noKeys() : h('ul', { class: 'rows' }, ...credentials.map((one) => keyRow(one, hosts, refresh))));
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    clear(list);
-    list.append(failingCard(error, refresh));
-  }
+async function keysAndHosts(): Promise<[Credential[], Host[]]> {
+  const [{ credentials }, { hosts }] = await Promise.all([api.get<{ credentials: Credential[] }>('/api/credentials'), api.get<{ hosts: Host[] }>('/api/hosts')]);
+  return [credentials, hosts];
 }
 
 function noKeys(): HTMLElement {
@@ -164,12 +153,13 @@ async function remove(one: Credential, hosts: Host[]): Promise<boolean> {
 /** Sends a form's request for a dialog: true closes it, a refusal stays beside its field. */
 export async function sent(form: HTMLElement, work: () => Promise<unknown>): Promise<boolean> {
   showProblem(form, null);
+  const here = untouched();
   try {
     await work();
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showProblem(form, error);
+    showProblem(form, error, !here());
     return false;
   }
 }

@@ -56,6 +56,8 @@ export interface LiveActions {
 
 export function liveRow(session: Session, host: Host | undefined, actions: LiveActions): HTMLElement {
   const name = host ? hostTitle(host) : session.title;
+  const end = iconButton('close', t('start.end.of', { name }), () => actions.end());
+  end.dataset['focus'] = `end-${session.id}`;
   const place = `${session.user}@${placeText(session.address, session.port)}`;
   return h(
     'li',
@@ -73,7 +75,7 @@ export function liveRow(session: Session, host: Host | undefined, actions: LiveA
       ),
       enterHint(),
     ),
-    iconButton('close', t('start.end.of', { name }), () => actions.end()),
+    end,
   );
 }
 

@@ -4,6 +4,7 @@ import { ApiError, api } from '../base/api';
 import { signInWord } from '../base/device';
 import { clear, h, icon } from '../base/dom';
 import { field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
 import type { Done } from './claim';
@@ -53,6 +54,7 @@ async function submit(form: HTMLFormElement, name: Field, password: Field, butto
   password.setError(password.input.value === '' ? t('start.signin.password.empty') : null);
   if (name.input.value.trim() === '') return name.input.focus();
   if (password.input.value === '') return password.input.focus();
+  const here = untouched();
   try {
     const send = async (): Promise<void> => {
       const device = await signInWord(name.input.value.trim().toLowerCase());
@@ -62,9 +64,9 @@ async function submit(form: HTMLFormElement, name: Field, password: Field, butto
     done();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showProblem(form, explained(error));
+    showProblem(form, explained(error), !here());
     if (retryAfter(error) > 0) waitOut(button, retryAfter(error));
-    else (password.input as HTMLInputElement).select();
+    else if (here()) password.input.select();
   }
 }
 

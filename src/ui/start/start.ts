@@ -4,6 +4,7 @@ import { ApiError, api } from '../base/api';
 import { announce, toast } from '../base/announce';
 import { confirmDanger } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
+import { Question, redraw, untouched } from '../base/late';
 import { t } from '../base/text';
 import type { Credential, Host, Session, User } from '../base/types';
 import { countText, failingCard, iconButton, openMenu, orToast, skeleton } from './common';
@@ -34,6 +35,8 @@ export interface StartOptions {
 
 export interface StartPage {
   refresh(): void;
+  /** Something has become of a terminal. */
+  look(): void;
   destroy(): void;
   focusSearch(): void;
 }
@@ -61,7 +64,13 @@ class Page implements StartPage {
   private tag = '';
   private most = ROWS_AT_ONCE;
   private drawn = '';
-  private entered = false;
+  /** What was in the search when Enter was pressed before there was a list; empty: nothing waits for it. */
+  private entered = '';
+  private readonly lists = new Question(() => this.page.isConnected);
+  private readonly terminals = new Question(() => this.page.isConnected);
+  private underway = 0;
+  /** Something has changed since the question that is under way. */
+  private missed = false;
   private quickCredential = '';
   private readonly search: HTMLInputElement;
   private readonly banner = h('div', { class: 'start-banner' });
@@ -71,7 +80,7 @@ class Page implements StartPage {
   private readonly page: HTMLElement;
   private readonly timer: number;
   private readonly slash = (event: KeyboardEvent): void => this.onSlash(event);
-  private readonly look = (): void => void this.lookAgain();
+  private readonly seen = (): void => this.look();
 
   constructor(root: HTMLElement, private readonly options: StartOptions) {
     this.search = this.searchInput();
@@ -80,10 +89,10 @@ class Page implements StartPage {
     clear(root);
     root.append(this.page);
     this.list.append(skeleton(6));
-    this.timer = window.setInterval(this.look, LOOK_EVERY_MS);
+    this.timer = window.setInterval(() => this.underway === 0 && this.look(), LOOK_EVERY_MS);
     document.addEventListener('keydown', this.slash);
-    document.addEventListener('visibilitychange', this.look);
-    window.addEventListener('online', this.look);
+    document.addEventListener('visibilitychange', this.seen);
+    window.addEventListener('online', this.seen);
   }
 
   refresh(): void {
@@ -93,8 +102,8 @@ class Page implements StartPage {
   destroy(): void {
     clearInterval(this.timer);
     document.removeEventListener('keydown', this.slash);
-    document.removeEventListener('visibilitychange', this.look);
-    window.removeEventListener('online', this.look);
+    document.removeEventListener('visibilitychange', this.seen);
+    window.removeEventListener('online', this.seen);
     this.page.remove();
   }
 
@@ -106,34 +115,54 @@ class Page implements StartPage {
   // Fetching
 
   private async fetchAll(): Promise<void> {
-    try {
+    const [counts, countsLive] = [this.lists.ask(), this.terminals.ask()];
+    await this.asking(counts, async () => {
       const [hosts, sessions, credentials] = await Promise.all([
         api.get<{ hosts: Host[] }>('/api/hosts'),
         api.get<{ sessions: Session[] }>('/api/sessions'),
         api.get<{ credentials: Credential[] }>('/api/credentials'),
       ]);
-      this.data = { hosts: hosts.hosts, sessions: sessions.sessions, credentials: credentials.credentials };
-      this.problem = null;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.problem = error;
-    }
-    this.draw();
-    if (this.entered && this.data) this.mains()[0]?.click();
-    this.entered = false;
+      return () => (this.data = { hosts: hosts.hosts, credentials: credentials.credentials, sessions: countsLive() ? sessions.sessions : (this.data?.sessions ?? sessions.sessions) });
+    });
+    const entered = this.entered !== '' && this.entered === this.search.value && document.activeElement === this.search;
+    if (!counts() || !this.data) return;
+    this.entered = '';
+    if (entered) this.mains()[0]?.click();
   }
 
-  /** A look at the terminals only; a box that was gone gets the whole question again. */
-  private async lookAgain(): Promise<void> {
+  /** At the terminals only, and one look at a time; a box that was gone gets the whole question again. */
+  look(): void {
     if (document.hidden || !this.page.isConnected || this.page.offsetParent === null) return;
-    if (this.problem || !this.data) return this.fetchAll();
+    if (this.underway > 0) this.missed = true;
+    else if (this.problem || !this.data) void this.fetchAll();
+    else void this.lookAtTerminals(this.data);
+  }
+
+  private lookAtTerminals(data: Data): Promise<void> {
+    return this.asking(this.terminals.ask(), async () => {
+      const { sessions } = await api.get<{ sessions: Session[] }>('/api/sessions');
+      return () => (data.sessions = sessions);
+    });
+  }
+
+  private async asking(counts: () => boolean, ask: () => Promise<() => void>): Promise<void> {
+    this.underway += 1;
     try {
-      this.data.sessions = (await api.get<{ sessions: Session[] }>('/api/sessions')).sessions;
+      const take = await ask();
+      if (counts()) {
+        take();
+        this.problem = null;
+      }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.problem = error;
+      if (counts()) this.problem = error;
+    } finally {
+      this.underway -= 1;
     }
-    this.draw();
+    if (counts()) this.draw();
+    if (this.underway > 0 || !this.missed) return;
+    this.missed = false;
+    this.look();
   }
 
   // Drawing
@@ -180,12 +209,14 @@ class Page implements StartPage {
     const now = JSON.stringify([this.data, this.problem?.code, this.search.value, this.tag, this.most, minute]);
     if (now === this.drawn) return;
     this.drawn = now;
-    const focused = (document.activeElement as HTMLElement | null)?.dataset['focus'];
+    redraw(this.page, () => this.drawAnew(quick), this.search);
+  }
+
+  private drawAnew(quick: Quick | null): void {
     this.drawBanner();
     clear(this.list);
     if (this.data) this.drawData(this.data, quick);
     else if (this.problem) this.list.append(failingCard(this.problem, () => this.refresh()));
-    if (focused) this.list.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
   private drawBanner(): void {
@@ -193,7 +224,7 @@ class Page implements StartPage {
     if (!this.problem || !this.data) return;
     this.banner.append(
       h('div', { class: 'alert warn', role: 'alert' }, icon('warn'), h('div', {}, h('strong', {}, t('start.failing.title')), h('p', {}, t('start.failing.known'))),
-        h('button', { type: 'button', class: 'button', on: { click: () => this.refresh() } }, t('start.failing.retry'))),
+        h('button', { type: 'button', class: 'button', 'data-focus': 'retry', on: { click: () => this.refresh() } }, t('start.failing.retry'))),
     );
   }
 
@@ -233,11 +264,10 @@ class Page implements StartPage {
     const choose = (tag: string): void => {
       this.tag = this.tag === tag ? '' : tag;
       this.draw();
-      this.chips.querySelector<HTMLElement>(`[data-tag="${CSS.escape(tag)}"]`)?.focus();
       this.sayFound();
     };
     const chip = (tag: string, text: string): HTMLElement =>
-      h('button', { type: 'button', class: 'chip', 'data-tag': tag, 'aria-pressed': String(this.tag === tag), on: { click: () => choose(tag) } }, text);
+      h('button', { type: 'button', class: 'chip', 'data-focus': `tag-${tag}`, 'aria-pressed': String(this.tag === tag), on: { click: () => choose(tag) } }, text);
     if (tags.length > 0) this.chips.append(chip('', t('start.tags.all')), ...tags.map((tag) => chip(tag, tag)));
   }
 
@@ -365,7 +395,7 @@ class Page implements StartPage {
       event.preventDefault();
       // Who types faster than the list comes gets what was meant, when it comes.
       if (this.data) this.mains()[0]?.click();
-      else this.entered = true;
+      else this.entered = this.search.value;
     } else if (event.key === 'Escape' && this.search.value !== '') {
       event.preventDefault();
       this.search.value = '';
@@ -404,10 +434,11 @@ class Page implements StartPage {
     const saved = await hostDialog({ draft, credentials, knownTags, ...(host ? { host } : {}) });
     if (!saved) return this.refresh();
     announce(t('start.saved', { name: hostTitle(saved.host) }));
+    if (saved.connect) return this.options.openHost(saved.host);
     if (!host) this.search.value = '';
+    const here = untouched();
     await this.fetchAll();
-    if (saved.connect) this.options.openHost(saved.host);
-    else this.list.querySelector<HTMLElement>(`[data-focus="host-${saved.host.id}"]`)?.focus();
+    if (here()) this.list.querySelector<HTMLElement>(`[data-focus="host-${saved.host.id}"]`)?.focus();
   }
 
   private async favourite(host: Host): Promise<void> {
@@ -425,7 +456,6 @@ class Page implements StartPage {
       await api.del(`/api/hosts/${host.id}`);
       toast(t('start.deleted', { name }), 'ok');
       await this.fetchAll();
-      this.focusSearch();
     });
   }
 

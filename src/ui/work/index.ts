@@ -275,7 +275,7 @@ export class Work implements PaneOwner {
   private async endTerminal(pane: Pane): Promise<void> {
     const { session, title } = pane;
     if (session === null || pane.state === 'ended') return;
-    if (await confirmDanger({ title: t('start.end.title', { name: title }), text: t('start.end.text'), action: t('start.end') })) await orToast(() => api.del(`/api/sessions/${session}`));
+    if (await confirmDanger({ title: t('start.end.title', { name: title }), text: t('start.end.text'), action: t('start.end') })) void orToast(() => api.del(`/api/sessions/${session}`));
     pane.focus();
   }
 
@@ -283,6 +283,7 @@ export class Work implements PaneOwner {
 
   changed(pane: Pane): void {
     if (pane.state === 'live') this.keepLayout();
+    this.start?.look();
     this.draw();
   }
 
