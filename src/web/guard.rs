@@ -1,6 +1,6 @@
 //! May this request pass? Pure: facts of the head, the route and the sign-in session in, yes or a problem out.
 
-use super::head::Head;
+use super::head::{Head, trim};
 use crate::api::{Access, Method, Problem, Route};
 use crate::auth::logins::{Login, Stage};
 use crate::store::Role;
@@ -24,7 +24,7 @@ pub fn cookie_name(base: &str) -> &'static str {
 /// The value of our cookie, if there is exactly one.
 pub fn cookie<'l>(line: &'l str, base: &str) -> Option<&'l str> {
     let named = cookie_name(base);
-    let mut ours = line.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == named);
+    let mut ours = line.split(';').filter_map(|pair| trim(pair).split_once('=')).filter(|(name, _)| *name == named);
     let (_, value) = ours.next()?;
     // A second one was planted by somebody; neither is believed.
     ours.next().is_none().then_some(value)
@@ -264,6 +264,11 @@ mod tests {
         assert_eq!(cookie("a=b; __Host-footbridge=xyz;c=d;", "/"), Some("xyz"));
         assert_eq!(cookie("__Host-footbridge=a;__Host-footbridge=b", "/"), None);
         assert_eq!(cookie("footbridge=a; x__Host-footbridge=b", "/"), None);
+        assert_eq!(cookie("a=b \t;\t __Host-footbridge=xyz", "/"), Some("xyz"));
+        // To a browser these are names without a prefix, which anybody's page may set.
+        for space in ["\u{a0}", "\u{85}", "\u{2000}", "\u{3000}", "\u{b}", "\u{c}"] {
+            assert_eq!(cookie(&format!("{space}__Host-footbridge=xyz"), "/"), None, "{space:?}");
+        }
         assert_eq!(cookie("", "/"), None);
         let both = "__Host-footbridge=root; __Secure-footbridge=below";
         assert_eq!((cookie(both, "/"), cookie(both, "/x/")), (Some("root"), Some("below")));

@@ -27,6 +27,12 @@ const fn bad(status: u16, why: &'static str) -> Bad {
     Bad { status, why }
 }
 
+/// Without the white space of RFC 9110, 5.6.3. Rust's own `trim` takes Unicode's too: behind U+2000 begins another name to a browser and to
+/// a proxy, and would begin ours here.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
 /// What was said in a head, as far as anybody here cares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -165,8 +171,8 @@ impl Lines {
     fn read(head: &mut Head, headers: &[httparse::Header<'_>]) -> Result<Lines, Bad> {
         let mut lines = Lines::default();
         for header in headers {
-            let value =
-                || std::str::from_utf8(header.value).map(str::trim).map_err(|_| bad(400, "A header line is not text."));
+            // httparse has taken away the white space around it.
+            let value = || std::str::from_utf8(header.value).map_err(|_| bad(400, "A header line is not text."));
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => once(&mut lines.host, host(value()?)?)?,
                 "content-length" => once(&mut lines.length, length(value()?)?)?,
@@ -202,7 +208,7 @@ impl Lines {
             (true, None) => return Err(bad(501, "Transfer encodings are not taken; send a Content-Length.")),
             (false, length) => head.length = length.unwrap_or_default(),
         }
-        let says = |word: &str| self.connection.split(',').any(|token| token.trim() == word);
+        let says = |word: &str| self.connection.split(',').any(|token| trim(token) == word);
         head.close = old || says("close");
         if says("upgrade") && self.upgrade == "websocket" {
             let (key, version) = (self.key.unwrap_or_default(), self.version.unwrap_or_default());
@@ -243,7 +249,7 @@ fn host(text: &str) -> Result<String, Bad> {
 }
 
 fn is_json(text: &str) -> bool {
-    text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    text.split(';').next().is_some_and(|kind| trim(kind).eq_ignore_ascii_case("application/json"))
 }
 
 /// `gzip` or `*`, unless its weight is nought.
@@ -251,7 +257,7 @@ fn takes_gzip(text: &str) -> bool {
     text.split(',').any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let refused = weight.replace(' ', "").strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0f32));
-        matches!(name.trim().to_ascii_lowercase().as_str(), "gzip" | "*") && !refused
+        matches!(trim(name).to_ascii_lowercase().as_str(), "gzip" | "*") && !refused
     })
 }
 
@@ -325,6 +331,28 @@ mod tests {
             ("\u{16}\u{3}\u{1}", 400),
         ] {
             assert_eq!(refused(text), status, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_is_a_space_or_a_tab_and_nothing_of_unicode_s() {
+        let said = |space: &str| {
+            let head = whole(&format!(
+                "POST / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive,{space}close\r\n\
+                 Content-Type: application/json{space}; charset=utf-8\r\nAccept-Encoding: br,{space}gzip\r\n\r\n"
+            ));
+            (head.close, head.json, head.takes_gzip)
+        };
+        assert_eq!(said(" \t "), (true, true, true));
+        assert_eq!(whole("GET / HTTP/1.1\r\nHost: \t h \t \r\nContent-Length:\t2 \r\n\r\n").length, 2);
+        for space in ["\u{a0}", "\u{85}", "\u{2000}", "\u{3000}"] {
+            assert_eq!(said(space), (false, false, false), "{space:?}");
+            for line in
+                [format!("Content-Length: {space}2"), format!("Content-Length: 2{space}"), format!("Host:{space}h")]
+            {
+                let host = if line.starts_with("Host") { "" } else { "Host: h\r\n" };
+                assert_eq!(refused(&format!("POST / HTTP/1.1\r\n{host}{line}\r\n\r\n")), 400, "{line:?}");
+            }
         }
     }
 

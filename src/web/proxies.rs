@@ -1,5 +1,6 @@
 //! Whose word about the browser's address is believed (J1). Pure.
 
+use super::head::trim;
 use crate::network::Network;
 use std::net::IpAddr;
 
@@ -25,7 +26,7 @@ impl Proxies {
     /// Where the browser is: the last address in `X-Forwarded-For` that is not a trusted proxy's, if a trusted proxy says so.
     pub fn client(&self, peer: IpAddr, forwarded_for: &str) -> IpAddr {
         let mut client = peer.to_canonical();
-        let mut claims = forwarded_for.split(',').rev().map(str::trim).filter(|claim| !claim.is_empty());
+        let mut claims = forwarded_for.split(',').rev().map(trim).filter(|claim| !claim.is_empty());
         while self.trusts(client) {
             match claims.next().and_then(|claim| claim.parse::<IpAddr>().ok()) {
                 Some(claimed) => client = claimed.to_canonical(),
@@ -60,6 +61,8 @@ mod tests {
         assert_eq!(client(&["10.0.0.1"], "10.0.0.1", "junk"), "10.0.0.1");
         assert_eq!(client(&["10.0.0.1"], "10.0.0.1", ""), "10.0.0.1");
         assert_eq!(client(&["fd00::/8"], "fd00::1", "::ffff:1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", " 1.2.3.4\t"), "1.2.3.4");
+        assert_eq!(client(&["10.0.0.1"], "10.0.0.1", "\u{a0}1.2.3.4"), "10.0.0.1", "that space is not HTTP's");
         assert!(Proxies::parse(&["10.0.0.0/33".into()]).is_err() && Proxies::parse(&["x".into()]).is_err());
     }
 

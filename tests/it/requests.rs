@@ -43,6 +43,12 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("a signed length", format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: +2\r\n\r\n{{}}"), 400),
         ("a negative length", format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: -2\r\n\r\n{{}}"), 400),
         ("a hexadecimal length", format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: 0x2\r\n\r\n{{}}"), 400),
+        (
+            "a length behind a space of Unicode's",
+            format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: \u{a0}2\r\n\r\n{{}}"),
+            400,
+        ),
+        ("a length before one", format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: 2\u{3000}\r\n\r\n{{}}"), 400),
         ("an empty length", format!("POST /api/login HTTP/1.1\r\n{h}Content-Length: \r\n\r\n{{}}"), 400),
         (
             "length and chunks",

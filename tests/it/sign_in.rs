@@ -176,6 +176,24 @@ fn the_cookie_is_for_this_origin_and_out_of_reach_of_scripts() {
     assert_eq!(parts, ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]);
 }
 
+/// To a browser U+2000 `__Host-footbridge` is a name without a prefix: a sibling's site, and plain HTTP, may set it.
+#[test]
+fn a_cookie_with_unicode_white_space_before_its_name_is_not_ours() {
+    let (box_, browser) = claimed();
+    let planted = browser.cookie.clone().unwrap();
+    for space in ["\u{2000}", "\u{a0}", "\u{85}", "\u{3000}"] {
+        for line in [format!("{space}{planted}"), format!("a=b; {space}{planted}")] {
+            let mut victim = box_.browser();
+            victim.cookie = Some(line);
+            let state = victim.get("/api/state").expect(200);
+            assert!(state["user"].is_null(), "{space:?}: {}", state["user"]);
+        }
+    }
+    let mut spaced = box_.browser();
+    spaced.cookie = Some(format!("a=b \t; \t {planted} "));
+    assert_eq!(spaced.get("/api/state").expect(200)["user"]["name"], ADA.0, "what HTTP calls white space");
+}
+
 #[test]
 fn every_sign_in_is_a_session_of_its_own() {
     let (box_, first) = claimed();
