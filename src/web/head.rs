@@ -173,6 +173,7 @@ impl Lines {
         for header in headers {
             // httparse has taken away the white space around it.
             let value = || std::str::from_utf8(header.value).map_err(|_| bad(400, "A header line is not text."));
+            let lossy = || String::from_utf8_lossy(header.value);
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => once(&mut lines.host, host(value()?)?)?,
                 "content-length" => once(&mut lines.length, length(value()?)?)?,
@@ -186,15 +187,16 @@ impl Lines {
                 "x-footbridge-csrf" => once(&mut head.csrf, value()?.to_owned())?,
                 "x-footbridge-form" => once(&mut head.form, value()?.to_owned())?,
                 "if-none-match" => once(&mut head.if_none_match, value()?.to_owned())?,
-                "cookie" => head.cookie += &format!("{};", value()?),
+                // One cookie of somebody else's that is no text must not shut out the browser that has it.
+                "cookie" => head.cookie += &format!("{};", lossy()),
                 "content-type" => head.json = is_json(value()?),
                 "expect" => match value()?.eq_ignore_ascii_case("100-continue") {
                     true => head.expects_continue = true,
                     false => return Err(bad(417, "Only 100-continue can be expected.")),
                 },
                 "accept-encoding" => head.takes_gzip |= takes_gzip(value()?),
-                "user-agent" => head.user_agent = String::from_utf8_lossy(header.value).into_owned(),
-                "x-forwarded-for" => head.forwarded_for += &format!("{},", String::from_utf8_lossy(header.value)),
+                "user-agent" => head.user_agent = lossy().into_owned(),
+                "x-forwarded-for" => head.forwarded_for += &format!("{},", lossy()),
                 _ => {}
             }
         }

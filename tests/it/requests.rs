@@ -188,6 +188,30 @@ fn a_name_of_the_owner_s_is_the_box_s_own_too() {
     }
 }
 
+/// What a neighbour on the same host name left behind must not shut anybody out.
+#[test]
+fn a_junk_cookie_that_is_not_utf_8_is_a_clean_page() {
+    let (_box, browser) = claimed();
+    let ours = browser.cookie.clone().unwrap().into_bytes();
+    for (cookie, is_user) in [
+        (&b"theme=caf\xe9"[..], false),
+        (b"__Host-footbridge=\xff\xfe", false),
+        (b"\xff__Host-footbridge=x", false),
+        (&[b"theme=caf\xe9; ", ours.as_slice()].concat(), true),
+    ] {
+        for path in ["/", "/api/state"] {
+            let start = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: ", browser.address);
+            let reply = raw::ask(&browser, &[start.as_bytes(), cookie, b"\r\n\r\n"].concat());
+            assert_eq!(reply.status, 200, "{path} {:?}", String::from_utf8_lossy(cookie));
+            assert!(
+                path == "/" || reply.json()["user"].is_object() == is_user,
+                "{:?}",
+                String::from_utf8_lossy(cookie)
+            );
+        }
+    }
+}
+
 #[test]
 fn requests_in_one_go_are_answered_in_their_order() {
     let (_box, browser) = claimed();
