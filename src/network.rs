@@ -14,7 +14,8 @@ impl Network {
         Network { address, prefix }
     }
 
-    /// `10.0.0.0/8`, `fd00::/8`, `[fd00::]/8`, or a single address. The error says why it is none.
+    /// `10.0.0.0/8`, `fd00::/8`, `[fd00::]/8`, or a single address. `::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared unmapped.
+    /// The error says why it is none. `10.0.0.5/8` is a slip of the pen for `10.0.0.5`, and would be sixteen million others.
     pub fn parse(text: &str) -> Result<Network, &'static str> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -24,7 +25,11 @@ impl Network {
         let address: IpAddr = unbracketed.parse().map_err(|_| "the address cannot be read")?;
         let widest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(widest), |digits| parse_prefix(digits, widest))?;
-        Ok(Network { address, prefix })
+        let network = Network { address, prefix };
+        if network.has_host_bits() {
+            return Err("the address has bits beyond its prefix");
+        }
+        Ok(network.unmapped())
     }
 
     /// `address` must be canonical.
@@ -33,13 +38,11 @@ impl Network {
         self.address.is_ipv4() == address.is_ipv4() && differ.leading_zeros() >= u32::from(self.prefix)
     }
 
-    /// The address says more than its prefix covers: `10.0.0.1/8`.
-    pub fn has_host_bits(&self) -> bool {
+    fn has_host_bits(&self) -> bool {
         bits(self.address).checked_shl(self.prefix.into()).unwrap_or(0) != 0
     }
 
-    /// `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
-    pub fn unmapped(self) -> Network {
+    fn unmapped(self) -> Network {
         match (self.address, self.prefix.checked_sub(96)) {
             (IpAddr::V6(v6), Some(prefix)) if v6.to_ipv4_mapped().is_some() => {
                 Network { address: self.address.to_canonical(), prefix }
@@ -88,9 +91,10 @@ mod tests {
         #[test]
         fn a_network_contains_exactly_its_prefix(network: u32, prefix in 0u8..=32, to: u32) {
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-            let range = Network::parse(&format!("{}/{prefix}", Ipv4Addr::from_bits(network))).unwrap();
+            let parse = |bits| Network::parse(&format!("{}/{prefix}", Ipv4Addr::from_bits(bits)));
+            let range = parse(network & mask).unwrap();
             prop_assert_eq!(range.contains(Ipv4Addr::from_bits(to).into()), to & mask == network & mask);
-            prop_assert_eq!(range.has_host_bits(), network & !mask != 0);
+            prop_assert_eq!(parse(network).is_err(), network & !mask != 0);
         }
 
         #[test]

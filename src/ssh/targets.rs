@@ -46,12 +46,7 @@ fn parse(text: &str) -> Result<Range, &'static str> {
         Some((range, port)) if !bare_v6 && !port.contains(']') => (range, Some(parse_port(port)?)),
         _ => (text, None),
     };
-    let network = Network::parse(range)?;
-    if network.has_host_bits() {
-        return Err("the address has bits beyond its prefix");
-    }
-    // Addresses are compared unmapped.
-    Ok(Range { network: network.unmapped(), port })
+    Ok(Range { network: Network::parse(range)?, port })
 }
 
 fn parse_port(digits: &str) -> Result<u16, &'static str> {

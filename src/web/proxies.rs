@@ -10,13 +10,11 @@ pub struct Proxies(Vec<Network>);
 
 impl Proxies {
     pub fn parse(ranges: &[String]) -> Result<Proxies, String> {
-        ranges
-            .iter()
-            .map(|text| {
-                Network::parse(text).map_err(|_| format!("trusted_proxies: '{text}' is not a CIDR like 10.0.0.0/8"))
-            })
-            .collect::<Result<_, _>>()
-            .map(Proxies)
+        let read = |text: &String| {
+            Network::parse(text)
+                .map_err(|why| format!("trusted_proxies: '{text}' is no network like 10.0.0.0/8: {why}"))
+        };
+        ranges.iter().map(read).collect::<Result<_, _>>().map(Proxies)
     }
 
     pub fn trusts(&self, address: IpAddr) -> bool {
@@ -64,6 +62,23 @@ mod tests {
         assert_eq!(client(&["10.0.0.1"], "10.0.0.1", " 1.2.3.4\t"), "1.2.3.4");
         assert_eq!(client(&["10.0.0.1"], "10.0.0.1", "\u{a0}1.2.3.4"), "10.0.0.1", "that space is not HTTP's");
         assert!(Proxies::parse(&["10.0.0.0/33".into()]).is_err() && Proxies::parse(&["x".into()]).is_err());
+    }
+
+    /// As with targets, a slip of the pen: it would trust sixteen million neighbours.
+    #[test]
+    fn an_address_with_more_than_its_prefix_is_refused_with_the_reason() {
+        let refused = |text: &str| Proxies::parse(&[text.into()]).unwrap_err();
+        for text in ["10.0.0.5/8", "fd00::1/8", "::ffff:10.0.0.5/104"] {
+            let told = refused(text);
+            assert!(told.contains(text) && told.contains("the address has bits beyond its prefix"), "{told}");
+        }
+        assert!(refused("10.0.0.0/33").contains("the prefix is longer than the address"));
+    }
+
+    #[test]
+    fn a_mapped_proxy_is_the_proxy() {
+        assert_eq!(client(&["::ffff:10.0.0.1"], "10.0.0.1", "1.2.3.4"), "1.2.3.4");
+        assert_eq!(client(&["::ffff:10.0.0.0/104"], "::ffff:10.9.9.9", "1.2.3.4"), "1.2.3.4");
     }
 
     proptest! {
