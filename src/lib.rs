@@ -49,6 +49,8 @@ pub mod release;
 pub mod disk;
 /// Now, by the calendar and since boot.
 pub mod clock;
+/// What there is only so much of.
+pub mod budget;
 /// Bytes as hexadecimal.
 pub mod hex;
 /// Randomness and identifiers.

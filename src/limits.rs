@@ -157,6 +157,7 @@ pub enum Counted {
     Device,
     Unproven,
     Half,
+    Key,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +190,7 @@ pub struct Limit {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The one table of limits, in the order of [`Counted`]. `SignIn` and `Connect` are changeable.
-pub const LIMITED: [Limit; 11] = [
+pub const LIMITED: [Limit; 12] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
     // B7: whatever the address. A guess at a code has three chances in a million.
@@ -214,6 +215,9 @@ pub const LIMITED: [Limit; 11] = [
     // Sign-ins that have the password and not the rest; one that becomes whole is forgotten. An owner who mistypes every code begins three in
     // that time, and who only knows the password pushes their half ones out five times. A trusted device has as many of its own.
     Limit { what: Counted::Half, of: Of::Failures, per: Per::User, most: 20, window: Duration::from_secs(900) },
+    // Keys that come with a passphrase: they are opened one at a time for the box, and nobody should have all the turns. A person brings a
+    // ring of keys one by one, and mistypes some.
+    Limit { what: Counted::Key, of: Of::Tries, per: Per::User, most: 20, window: MINUTE },
 ];
 
 impl Counted {
@@ -397,7 +401,11 @@ pub const KEY_TEXT_BYTES: usize = 32 * 1024;
 /// bcrypt; openssl's are 2048 of PBKDF2, other tools' 600 000, and scrypt with N 16384, r 8, p 1.
 pub const KEY_BCRYPT_ROUNDS: u32 = 512;
 pub const KEY_PBKDF2_ROUNDS: u64 = 1_000_000;
+/// 128 bytes for each: 32 MiB.
 pub const KEY_SCRYPT_COST: u64 = 32_768 * 8;
+/// How long a key waits for its turn to be opened. The dearest take seconds on a small board; whoever stands behind several is told to come
+/// back.
+pub const KEY_OPENING_WAIT: Duration = Duration::from_secs(10);
 
 // ---- backups ----
 

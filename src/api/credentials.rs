@@ -3,8 +3,9 @@
 use super::users::prove;
 use super::{Answer, Context, Problem, Request, check};
 use crate::audit;
+use crate::auth::Key;
 use crate::auth::logins::Login;
-use crate::limits;
+use crate::limits::{self, Counted};
 use crate::random::Id;
 use crate::secret::{self, Secret};
 use crate::ssh::Destination;
@@ -85,8 +86,9 @@ pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem>
 
 pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: Fields = request.read()?;
-    check::label(&fields.label)?;
     let login = request.login()?;
+    spare(context, login, fields.passphrase.as_ref());
+    check::label(&fields.label)?;
     let comment = format!("{}@footbridge", login.name);
     let id = Id::random();
     let typed_for = typed_for(fields.kind, fields.address, fields.port)?;
@@ -120,6 +122,13 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER, has)?;
     note(request, "credential.add", &credential)?;
     Answer::json(201, &show(&credential, &[]))
+}
+
+/// Without a passphrase nothing is opened that costs anything, so that it does not count.
+fn spare(context: &Context, login: &Login, passphrase: Option<&Secret>) {
+    if passphrase.is_none_or(Secret::is_empty) {
+        context.auth.table().give_back(Counted::Key, Key::User(login.user));
+    }
 }
 
 fn other_kind() -> Problem {
@@ -227,6 +236,7 @@ impl From<KeyError> for Problem {
                 Problem::invalid("passphrase", "This key is encrypted; its passphrase is needed.")
             }
             KeyError::WrongPassphrase => Problem::invalid("passphrase", "This passphrase does not open the key."),
+            KeyError::Busy => Problem::busy(),
             KeyError::Refused(why) | KeyError::Unreadable(why) => Problem::invalid("private_key", &why),
         }
     }

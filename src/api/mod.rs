@@ -334,7 +334,7 @@ pub const ROUTES: &[Route] = &[
     route(Put, "/api/hosts/{id}", User, hosts::put),
     route(Delete, "/api/hosts/{id}", User, hosts::delete),
     route(Get, "/api/credentials", User, credentials::list),
-    route(Post, "/api/credentials", User, credentials::add),
+    counted(&[Counted::Key], route(Post, "/api/credentials", User, credentials::add)),
     route(Put, "/api/credentials/{id}", User, credentials::change),
     route(Delete, "/api/credentials/{id}", User, credentials::delete),
     route(Get, "/api/hostkeys", User, hostkeys::list),

@@ -3,6 +3,7 @@
 //! What is kept is OpenSSH's own format without a passphrase: it is sealed in the vault, and opened for the handshake only.
 
 use super::short_scalar;
+use crate::budget::{Budget, Part};
 use crate::limits;
 use crate::random;
 use crate::secret::Secret;
@@ -33,6 +34,8 @@ pub enum KeyError {
     Refused(String),
     /// It is no key.
     Unreadable(String),
+    /// Others are being opened, and it was not this one's turn for the whole wait.
+    Busy,
 }
 
 fn refused(why: &str) -> KeyError {
@@ -43,6 +46,13 @@ fn unreadable() -> KeyError {
     KeyError::Unreadable(
         "This is not a private key that can be read. Paste the whole file, from -----BEGIN to -----END.".into(),
     )
+}
+
+/// Opening an encrypted key costs whatever its file says, up to the limits: one at a time for the box, or they add up.
+static OPENING: Budget<()> = Budget::new(1, 1, limits::KEY_OPENING_WAIT);
+
+fn turn() -> Result<Part<()>, KeyError> {
+    OPENING.take((), 1).ok_or(KeyError::Busy)
 }
 
 /// `comment` is written into the public line if the key has none of its own.
@@ -137,6 +147,7 @@ fn openssh(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyErr
         ));
     }
     let passphrase = passphrase.ok_or(KeyError::NeedsPassphrase)?;
+    let _turn = turn()?;
     key.decrypt(passphrase.expose()).or_else(|error| {
         let short = if short_scalar::may_be(&error) { short_scalar::read(text, Some(passphrase)) } else { None };
         short.ok_or(KeyError::WrongPassphrase)
@@ -150,6 +161,7 @@ fn encrypted_pem(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, 
             "This key's encryption is unknown, or costs more than the box can afford. Convert it with: ssh-keygen -p -f FILE",
         ));
     }
+    let _turn = turn()?;
     decode_secret_key(text, Some(passphrase)).map_err(|error| match error {
         PemTrouble::Pkcs8(_) => KeyError::WrongPassphrase,
         _ => unreadable(),
@@ -306,6 +318,24 @@ mod tests {
             assert_eq!(import(&text, Some(&"".into()), "").unwrap_err(), KeyError::NeedsPassphrase);
             assert_eq!(import(&text, Some(&"open barley".into()), "").unwrap_err(), KeyError::WrongPassphrase);
             assert_eq!(import(&text, Some(&"open sesame".into()), "").unwrap().fingerprint, printed_fingerprint(&path));
+        }
+    }
+
+    #[test]
+    fn what_costs_something_to_open_waits_for_its_turn_and_nothing_else_does() {
+        let keys = Keys::new();
+        let make = |kind: &[&str], passphrase| read(&keys.make(kind, passphrase));
+        let (ed25519, pkcs8) = (&["-t", "ed25519"][..], &["-t", "ecdsa", "-m", "PKCS8"][..]);
+        let _held = turn().unwrap();
+        for kind in [ed25519, pkcs8] {
+            assert!(import(&make(kind, ""), None, "").is_ok());
+        }
+        let waits = [ed25519, pkcs8].map(|kind| {
+            let text = make(kind, "open sesame");
+            std::thread::spawn(move || import(&text, Some(&"open sesame".into()), "").map(drop))
+        });
+        for one in waits {
+            assert_eq!(one.join().unwrap(), Err(KeyError::Busy));
         }
     }
 

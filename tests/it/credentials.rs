@@ -1,9 +1,11 @@
 //! A secret goes in and never comes out: keys and passwords are kept, named, counted and deleted, and no answer holds one.
 
 use crate::world::browser::Browser;
+use crate::world::footbridge::{GIVES_BACK, text};
 use crate::world::patience::until;
 use crate::world::ssh_server::{PASSWORD, SshServer, key_text, secret_pieces};
-use crate::world::{ADA, claimed};
+use crate::world::{ADA, claimed, claimed_with};
+use footbridge::limits::Counted;
 use serde_json::{Value, json};
 
 const CANARY: &str = "Zq7-canary-password-of-a-router";
@@ -71,6 +73,43 @@ fn an_encrypted_key_opens_with_its_passphrase_only() {
         }
         add(&mut browser, json!({"label": "k", "kind": "key", "private_key": text, "passphrase": "open sesame"}));
     }
+}
+
+/// The story: scrypt may take 32 MiB for one key, and 48 that one user brought at once took 1292.
+#[test]
+fn keys_that_are_brought_at_once_do_not_take_the_box_s_memory() {
+    let (box_, browser) = claimed_with(&[GIVES_BACK]);
+    let key = sealed_with_scrypt(&key_text(&["-t", "ecdsa", "-m", "PKCS8", "-N", ""]));
+    let before = box_.resident();
+    let body = json!({"label": "k", "kind": "key", "private_key": key, "passphrase": "wrong"});
+    let all: Vec<_> = (0..48)
+        .map(|_| {
+            let (mut browser, body) = (browser.clone(), body.clone());
+            std::thread::spawn(move || browser.post("/api/credentials", body).status)
+        })
+        .collect();
+    let statuses: Vec<u16> = all.into_iter().map(|one| one.join().unwrap()).collect();
+    let mib = box_.most_resident().saturating_sub(before) >> 20;
+    assert!(mib < 80, "48 imports took {mib} MiB: {statuses:?}");
+    let with = |status| statuses.iter().filter(|one| **one == status).count();
+    let most = Counted::Key.limit().most as usize;
+    // Opened, and the passphrase was wrong; no turn in time; too many of this user's.
+    assert!(with(422) > 0 && with(422) + with(503) == most && with(429) == 48 - most, "{statuses:?}");
+}
+
+/// As dear as openssl makes it.
+fn sealed_with_scrypt(key: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, key).unwrap();
+    let done = std::process::Command::new("openssl")
+        .args(["pkcs8", "-topk8", "-passout", "pass:open sesame", "-scrypt", "-scrypt_N", "32768", "-scrypt_r", "7"])
+        .args(["-scrypt_p", "1", "-in"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    text(&done.stdout)
 }
 
 #[test]

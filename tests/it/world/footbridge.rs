@@ -15,6 +15,10 @@ use tempfile::TempDir;
 /// A setting that is left as the program ships it, where this world has its own idea.
 pub const AS_SHIPPED: &str = "(as shipped)";
 
+/// The allocator of the program that is shipped (musl) gives large blocks back at once. The one that tests are built with would keep one for
+/// each thread, and what is taken at the same time could not be told from what was taken before.
+pub const GIVES_BACK: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
+
 pub struct Footbridge {
     /// `data` inside it is the program's, the rest ours.
     folder: TempDir,
@@ -181,8 +185,17 @@ impl Footbridge {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it was since the start.
+    pub fn most_resident(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 }
