@@ -193,7 +193,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub const LIMITED: [Limit; 12] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
-    // B7: whatever the address. A guess at a code has three chances in a million.
+    // B7: whatever the address. A guess at a code has three chances in a million. On a trusted device also what else is counted by address.
     Limit { what: Counted::Code, of: Of::Failures, per: Per::User, most: 5, window: Duration::from_secs(300) },
     // E6: setting it up, giving it, replacing it: a person takes four steps, and each may write to the card.
     Limit { what: Counted::Factor, of: Of::Tries, per: Per::User, most: 20, window: MINUTE },

@@ -152,6 +152,14 @@ impl Auth {
         }
     }
 
+    /// A place for a guess by who gave the password already: on a trusted device it is the device's, whatever failed at this address.
+    pub(super) fn admit_on(&self, device: Option<Id>, who: &Who<'_>) -> Result<Counting, Refusal> {
+        match device {
+            Some(id) => self.table.admit(Counted::Code, Key::Device(id), who.now.since_boot).map_err(Refusal::TooMany),
+            None => self.admit(who),
+        }
+    }
+
     pub(super) fn touch_device(&self, user: &User, id: Id, now: Seconds) -> Result<(), Refusal> {
         self.store.update_user(user.id, |user| {
             let device = user.devices.iter_mut().find(|device| device.id == id);
@@ -285,7 +293,7 @@ impl Auth {
 
     /// Counts like a one-time code.
     fn add_by_code(&self, login: &Login, device: Device, code: &Secret, who: &Who<'_>) -> Result<User, Refusal> {
-        let by_address = self.admit(who)?;
+        let by_address = self.admit_on(login.device(), who)?;
         let by_account =
             self.table.admit(Counted::Code, Key::User(login.user), who.now.since_boot).map_err(Refusal::TooMany)?;
         let hash = token_hash(&claim::normal(code.expose_str().unwrap_or_default()));

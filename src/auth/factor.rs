@@ -57,7 +57,7 @@ impl Auth {
         if !who.now.is_plausible() {
             return Err(Refusal::NotNow(CLOCK));
         }
-        let admitted = self.admit(who)?;
+        let admitted = self.admit_on(login.device(), who)?;
         let pending = login.pending(who.now.since_boot);
         let secret = pending.ok_or(Refusal::NotNow("Begin again: setting it up took longer than five minutes."))?;
         let step = totp::matching_step(&secret, code, who.now.calendar, 0).ok_or(Refusal::Failed)?;
@@ -100,7 +100,7 @@ impl Auth {
     /// A recovery code in place of the factor. It leads to a session that may replace the factor, and do nothing else (B4).
     pub fn use_recovery(&self, login: &Login, code: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let user = self.owing(login)?;
-        let admitted = self.admit(who)?;
+        let admitted = self.admit_on(login.device(), who)?;
         let used = self.use_up_recovery(login, &user, code, who);
         if matches!(used, Ok(None)) {
             audit::note("recovery.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
@@ -183,7 +183,7 @@ impl Auth {
             Stage::Full if user.has_factor() => {
                 self.spend_code(login, user, proof.unwrap_or(&Secret::new(Vec::new())), who)
             }
-            Stage::Full => self.spend_password(user, proof.ok_or(Refusal::ProofNeeded)?, who),
+            Stage::Full => self.spend_password(login, user, proof.ok_or(Refusal::ProofNeeded)?, who),
             Stage::Enrol | Stage::Recovered => Ok(()),
         }
     }
@@ -195,7 +195,7 @@ impl Auth {
         let user = self.whole(login)?;
         match user.has_factor() {
             true => self.spend_code(login, &user, proof, who)?,
-            false => self.spend_password(&user, proof, who)?,
+            false => self.spend_password(login, &user, proof, who)?,
         }
         login.grant(what.to_owned(), who.now.since_boot);
         audit::note("stepup", &[("user", &user.name), ("what", what), ("peer", &who.peer.to_string())]);
@@ -207,8 +207,8 @@ impl Auth {
         login.take_grant(what, who.now.since_boot)
     }
 
-    fn spend_password(&self, user: &User, password: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
-        let admitted = self.admit(who)?;
+    fn spend_password(&self, login: &Login, user: &User, password: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+        let admitted = self.admit_on(login.device(), who)?;
         if self.prove(Some(user), password, who)?.is_none() {
             audit::note("stepup.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
@@ -245,7 +245,7 @@ impl Auth {
         if !self.knows_the_time(&who.now) {
             return Err(Refusal::NotNow(CLOCK));
         }
-        let by_address = self.admit(who)?;
+        let by_address = self.admit_on(login.device(), who)?;
         let by_account =
             self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));

@@ -703,7 +703,7 @@ impl Auth {
         who: &Who<'_>,
     ) -> Result<SignedIn, Refusal> {
         let user = self.whole(login)?;
-        let admitted = self.admit(who)?;
+        let admitted = self.admit_on(login.device(), who)?;
         if self.prove(Some(&user), current, who)?.is_none() {
             audit::note("password.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);

@@ -287,7 +287,7 @@ impl Auth {
         place: &Place,
         who: &Who<'_>,
     ) -> Result<(), Refusal> {
-        let by_address = self.admit(who)?;
+        let by_address = self.admit_on(login.device(), who)?;
         let by_account =
             self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
         let asked = login.take_challenge(Purpose::Use, who.now.since_boot);

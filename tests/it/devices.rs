@@ -1,14 +1,16 @@
 //! A trusted device is a browser that keeps a key. Where an account demands one, a password and a factor open nothing without it, on
 //! localhost as anywhere; and whoever locks an account does not lock it for its owner's device.
 
-use crate::second_factor::{enrol, half, take};
+use crate::passkeys::{Authenticator, named, offer, proof, verify};
+use crate::second_factor::{Phone, enrol, half, take};
 use crate::world::browser::{Browser, Reply, Target};
-use crate::world::footbridge::text;
+use crate::world::footbridge::{Footbridge, text};
 use crate::world::proxy::closed_port;
 use crate::world::ssh_server::{PASSWORD, SshServer};
 use crate::world::{ADA, claimed, claimed_with};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
+use footbridge::limits::Counted;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -234,6 +236,75 @@ fn a_device_has_five_tries_of_its_own_and_locks_nobody() {
     }
     assert_eq!(device.sign_in(&mut thief, ADA.1).refusal(429), "too_many");
     half(&box_, ADA, "full");
+}
+
+/// What she has, with her device.
+struct Ada {
+    device: Device,
+    passkey: Authenticator,
+    phone: Phone,
+    recovery_codes: Vec<String>,
+}
+
+impl Ada {
+    fn of(browser: &mut Browser) -> Ada {
+        let device = trusted(browser);
+        let (phone, recovery_codes) = enrol(browser);
+        let wish = browser.post("/api/factor/passkey/create", json!({"code": phone.code(0)})).expect(200);
+        let mut passkey = Authenticator::new(browser);
+        browser.post("/api/passkeys", passkey.make(&wish)).expect(201);
+        Ada { device, passkey, phone, recovery_codes }
+    }
+
+    fn half(&self, box_: &Footbridge) -> Browser {
+        let mut browser = named(box_.browser());
+        let reply = self.device.sign_in(&mut browser, ADA.1);
+        take(&mut browser, reply, 200, "factor");
+        browser
+    }
+
+    /// Each way in, and each proof of who is in.
+    fn goes_all_ways(&mut self, box_: &Footbridge) {
+        let mut browser = self.half(box_);
+        let offer = offer(&mut browser);
+        let reply = verify(&mut browser, self.passkey.answer(&offer));
+        take(&mut browser, reply, 200, "full");
+        let stands_for_a_code = proof(&mut browser, &mut self.passkey);
+        browser.post("/api/device/code", json!({"proof": stands_for_a_code})).expect(200);
+        let mut browser = self.half(box_);
+        let reply = browser.post("/api/factor/verify", json!({"code": self.phone.code(1)}));
+        take(&mut browser, reply, 200, "full");
+        let mut browser = self.half(box_);
+        let reply = browser.post("/api/factor/recover", json!({"code": self.recovery_codes[0]}));
+        take(&mut browser, reply, 200, "recovered");
+        enrol(&mut browser);
+    }
+}
+
+/// The story: the password was counted by device, and the code after it by address.
+#[test]
+fn an_address_that_has_to_wait_keeps_no_device_out_at_any_step() {
+    let (box_, ada) = claimed();
+    let mut browser = named(ada);
+    let mut ada = Ada::of(&mut browser);
+    let mut neighbour = box_.browser();
+    for _ in 0..Counted::SignIn.limit().most {
+        neighbour.try_sign_in("nobody", "not the password of ada").refusal(401);
+    }
+    ada.goes_all_ways(&box_);
+    assert_eq!(neighbour.try_sign_in(ADA.0, ADA.1).refusal(429), "too_many");
+}
+
+/// Of who has no second factor.
+#[test]
+fn an_address_that_has_to_wait_keeps_no_device_from_proving_its_password() {
+    let (box_, mut ada) = claimed();
+    trusted(&mut ada);
+    for _ in 0..Counted::SignIn.limit().most {
+        box_.browser().try_sign_in("nobody", "not the password of ada").refusal(401);
+    }
+    ada.post("/api/device/code", json!({"proof": ADA.1})).expect(200);
+    ada.post("/api/password", json!({"current": ADA.1, "new": "another river under the bridge"})).expect(200);
 }
 
 #[test]

@@ -152,7 +152,10 @@ fn failures_at_one_door_close_them_all() {
     let password = ada.add_password("the password of a router");
     // An address has no passkeys.
     ada.name = Some("localhost".into());
-    let device = json!(trusted_by(&mut ada, ADA.1).id());
+    // Of another browser: one that is trusted does not wait for its address.
+    let mut laptop = box_.browser();
+    laptop.sign_in(ADA);
+    let device = json!(trusted_by(&mut laptop, ADA.1).id());
     let by_hand = json!({"label": "x", "proof": ADA.1, "fingerprint": "0a".repeat(32)});
     let certificate = ada.post("/api/certificates", by_hand).expect(201)["id"].clone();
     let (phone, _) = enrol(&mut ada);
