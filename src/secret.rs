@@ -96,14 +96,75 @@ pub fn on_a_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// What lies below the caller, as deep as reading a key goes.
-#[inline(never)]
 pub fn wipe_stack() {
-    std::hint::black_box(&mut [0u8; limits::WIPED_STACK_BYTES]);
+    wipe::<{ limits::WIPED_STACK_BYTES }>();
+}
+
+/// As deep as any signature goes.
+pub fn wipe_stack_deeply() {
+    wipe::<{ limits::DEEPLY_WIPED_STACK_BYTES }>();
+}
+
+#[inline(never)]
+fn wipe<const BYTES: usize>() {
+    std::hint::black_box(&mut [0u8; BYTES]);
+}
+
+/// How much of the stack a work writes to. What is wiped must be as much, in whatever build, with whatever version of a library.
+#[cfg(test)]
+pub mod depth {
+    use super::*;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+    use std::thread::Builder;
+
+    const PAINTED: usize = 2 * limits::DEEPLY_WIPED_STACK_BYTES;
+    const PAINT: u8 = 0xa5;
+
+    /// In bytes below the caller of `work`, which has a thread and a painted stack of its own.
+    pub fn of<T>(work: impl FnOnce() -> T + Send) -> usize {
+        std::thread::scope(|scope| {
+            let thread = Builder::new().stack_size(3 * PAINTED).spawn_scoped(scope, || measure(work));
+            thread.unwrap().join().unwrap()
+        })
+    }
+
+    #[inline(never)]
+    fn measure<T>(work: impl FnOnce() -> T) -> usize {
+        let here = 0u8;
+        let top = std::hint::black_box(&raw const here) as usize;
+        paint();
+        std::hint::black_box(work());
+        let mut below = vec![0; PAINTED];
+        File::open("/proc/self/mem").unwrap().read_exact_at(&mut below, (top - PAINTED) as u64).unwrap();
+        let untouched = below.iter().take_while(|byte| **byte == PAINT).count();
+        assert!(untouched > 0, "deeper than {PAINTED} bytes");
+        PAINTED - untouched
+    }
+
+    #[inline(never)]
+    fn paint() {
+        std::hint::black_box(&mut [PAINT; PAINTED]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[inline(never)]
+    fn dig<const BYTES: usize>() {
+        std::hint::black_box(&mut [1u8; BYTES]);
+    }
+
+    #[test]
+    fn how_deep_a_work_goes_is_measured() {
+        let [shallow, deep] = [depth::of(dig::<20_000>), depth::of(dig::<200_000>)];
+        assert!((20_000..30_000).contains(&shallow) && (200_000..210_000).contains(&deep), "{shallow} {deep}");
+        let [wiped, deeply] = [depth::of(wipe_stack), depth::of(wipe_stack_deeply)];
+        assert!((0..10_000).contains(&(wiped - limits::WIPED_STACK_BYTES)), "{wiped}");
+        assert!((0..10_000).contains(&(deeply - limits::DEEPLY_WIPED_STACK_BYTES)), "{deeply}");
+    }
 
     #[test]
     fn a_secret_does_not_print_and_compares_by_value() {

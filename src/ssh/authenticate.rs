@@ -8,7 +8,7 @@ use super::{Failure, Login, Prompt, Prompts};
 use crate::limits;
 use crate::secret::{self, Secret};
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet};
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) async fn sign_in(
     inbox: &Inbox,
     login: Login,
 ) -> Result<(), Stop> {
-    let mut desk = Desk { call, handle, inbox, stored: None, taken: false };
+    let mut desk = Desk { call, handle, inbox, stored: None, taken: false, signs_deeply: false };
     let more = match login {
         Login::Ask => desk.with_nothing().await?,
         Login::Password(password) => desk.with_password(password).await?,
@@ -45,7 +45,11 @@ pub(super) async fn sign_in(
     if let Some(methods) = more {
         desk.by_asking(methods).await?;
     }
-    secret::wipe_stack();
+    if desk.signs_deeply {
+        secret::wipe_stack_deeply()
+    } else {
+        secret::wipe_stack()
+    }
     let taken = desk.taken;
     call.steward.signed_in(taken);
     Ok(())
@@ -60,6 +64,8 @@ struct Desk<'a, 'c> {
     stored: Option<Secret>,
     /// The host has taken what is stored: that it was shown is no use of it.
     taken: bool,
+    /// With what is stored.
+    signs_deeply: bool,
 }
 
 /// None: signed in. Else the methods with which to go on, by asking.
@@ -91,6 +97,7 @@ impl Desk<'_, '_> {
 
     async fn with_key(&mut self, text: &Secret) -> Result<Next, Stop> {
         let key = secret::on_a_wiped_stack(|| read_key(text))?;
+        self.signs_deeply = signs_deeply(&key);
         let hash = if key.algorithm().is_rsa() { Some(self.rsa_hash().await?) } else { None };
         let key = PrivateKeyWithHashAlg::new(key, hash);
         let user = self.call.to.user.clone();
@@ -232,11 +239,16 @@ impl Desk<'_, '_> {
     }
 }
 
-fn read_key(text: &Secret) -> Result<Arc<PrivateKey>, Failure> {
+pub(super) fn read_key(text: &Secret) -> Result<Arc<PrivateKey>, Failure> {
     PrivateKey::from_openssh(text.expose()).map(Arc::new).map_err(|error| {
         log::error!("a stored key cannot be read: {error}");
         failures::failure("internal", "The stored key cannot be read.", "Delete it and import it again.")
     })
+}
+
+/// The arithmetic of these curves keeps tables on the stack.
+pub(super) fn signs_deeply(key: &PrivateKey) -> bool {
+    matches!(key.algorithm(), Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 | EcdsaCurve::NistP521 })
 }
 
 /// The library takes text by value and wipes it; this is the one copy that leaves our `Secret`.

@@ -241,7 +241,11 @@ fn check_strength(key: &PrivateKey) -> Result<(), KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::{self, depth};
+    use crate::ssh::authenticate::{read_key, signs_deeply};
     use proptest::prelude::*;
+    use russh::keys::signature::Signer;
+    use russh::keys::ssh_key::Signature;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
@@ -450,6 +454,41 @@ mod tests {
         assert_eq!(run("ssh-keygen", &["-y", "-f", path.to_str().unwrap()]).trim(), key.public_line);
         assert!(key.public_line.ends_with(" ada@footbridge") && key.algorithm == "ssh-ed25519");
         assert_ne!(generate("").fingerprint, key.fingerprint);
+    }
+
+    /// A private key, and what is computed with it, lies about on the stack until that is wiped.
+    #[test]
+    fn whatever_is_done_with_a_key_goes_no_deeper_than_is_wiped() {
+        let (keys, passphrase) = (Keys::new(), Secret::from("open sesame"));
+        let [wiped, deeply] = [depth::of(secret::wipe_stack), depth::of(secret::wipe_stack_deeply)];
+        let fits =
+            |what: &str, depth: usize, wiped: usize| assert!(depth <= wiped, "{what}: {depth} bytes, of {wiped}");
+        let imported = |path: &Path| depth::of(|| import(&read(path), Some(&passphrase), "").unwrap());
+        fits("generate", depth::of(|| generate("comment")), wiped);
+        for kind in KINDS {
+            let (path, out) = (keys.make(kind, "open sesame"), keys.0.path().join("out"));
+            let [file, pkcs8] = [&path, &out].map(|path| path.to_str().unwrap());
+            let convert = |how: &[&str]| run("ssh-keygen", &[&["-q", "-p", "-f", file], how].concat());
+            fits(&format!("import, encrypted {kind:?}"), imported(&path), wiped);
+            convert(&["-P", "open sesame", "-N", ""]);
+            fits(&format!("import {kind:?}"), imported(&path), wiped);
+
+            let stored = import(&read(&path), None, "").unwrap().secret;
+            fits(&format!("read {kind:?}"), depth::of(|| read_key(&stored).unwrap()), wiped);
+            let key = read_key(&stored).unwrap();
+            let signed = depth::of(|| -> Signature { key.try_sign(&[7; 400]).unwrap() });
+            fits(&format!("sign {kind:?}"), signed, if signs_deeply(&key) { deeply } else { wiped });
+
+            for format in ["PEM", "PKCS8"].iter().filter(|_| kind[1] != "ed25519") {
+                convert(&["-N", "", "-m", format]);
+                fits(&format!("import {format} {kind:?}"), imported(&path), wiped);
+            }
+            for cipher in [&["-v2", "aes-256-cbc"][..], &["-scrypt"]].iter().filter(|_| kind[1] != "ed25519") {
+                let encrypt = ["pkcs8", "-topk8", "-in", file, "-out", pkcs8, "-passout", "pass:open sesame"];
+                run("openssl", &[&encrypt[..], cipher].concat());
+                fits(&format!("import {cipher:?} {kind:?}"), imported(&out), wiped);
+            }
+        }
     }
 
     proptest! {
