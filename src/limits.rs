@@ -173,6 +173,8 @@ pub enum Per {
     /// IPv6: per /64.
     Address,
     User,
+    /// A user, and each of their trusted devices apart from that, so that whoever has the password keeps no device out.
+    UserOrDevice,
     /// A user and the host and port they go to.
     Target,
     /// A trusted device.
@@ -194,9 +196,9 @@ pub const LIMITED: [Limit; 12] = [
     // E1: somebody who mistypes has five tries; a guesser has 7200 a day.
     Limit { what: Counted::SignIn, of: Of::Failures, per: Per::Address, most: 5, window: MINUTE },
     // B7: whatever the address. A guess at a code has three chances in a million. On a trusted device also what else is counted by address.
-    Limit { what: Counted::Code, of: Of::Failures, per: Per::User, most: 5, window: Duration::from_secs(300) },
+    Limit { what: Counted::Code, of: Of::Failures, per: Per::UserOrDevice, most: 5, window: Duration::from_secs(300) },
     // E6: setting it up, giving it, replacing it: a person takes four steps, and each may write to the card.
-    Limit { what: Counted::Factor, of: Of::Tries, per: Per::User, most: 20, window: MINUTE },
+    Limit { what: Counted::Factor, of: Of::Tries, per: Per::UserOrDevice, most: 20, window: MINUTE },
     // E6: up to seven Argon2 runs each, for the history; a person is refused a few weak ones first.
     Limit { what: Counted::Password, of: Of::Tries, per: Per::User, most: 10, window: MINUTE },
     // E6: resets and invitations. Up to seven Argon2 runs each, for whoever has a link.
@@ -213,8 +215,8 @@ pub const LIMITED: [Limit; 12] = [
     // but it is looked for, so that it has an end: one a second, and what is more counts as a terminal.
     Limit { what: Counted::Unproven, of: Of::Failures, per: Per::User, most: 60, window: MINUTE },
     // Sign-ins that have the password and not the rest; one that becomes whole is forgotten. An owner who mistypes every code begins three in
-    // that time, and who only knows the password pushes their half ones out five times. A trusted device has as many of its own.
-    Limit { what: Counted::Half, of: Of::Failures, per: Per::User, most: 20, window: Duration::from_secs(900) },
+    // that time, and who only knows the password pushes their half ones out five times.
+    Limit { what: Counted::Half, of: Of::Failures, per: Per::UserOrDevice, most: 20, window: Duration::from_secs(900) },
     // Keys that come with a passphrase: they are opened one at a time for the box, and nobody should have all the turns. A person brings a
     // ring of keys one by one, and mistypes some.
     Limit { what: Counted::Key, of: Of::Tries, per: Per::User, most: 20, window: MINUTE },

@@ -160,6 +160,18 @@ impl Auth {
         }
     }
 
+    /// For a code, and for what stands for one: a place of the address (E6) and one of the account (B7); or, on a trusted device, one of
+    /// its own: whoever has the password uses up those of the account from anywhere.
+    pub(super) fn admit_code(&self, login: &Login, who: &Who<'_>) -> Result<Vec<Counting>, Refusal> {
+        let device = login.device();
+        let mut places = vec![self.admit_on(device, who)?];
+        if device.is_none() {
+            let of_account = self.table.admit(Counted::Code, Key::User(login.user), who.now.since_boot);
+            places.push(of_account.map_err(Refusal::TooMany)?);
+        }
+        Ok(places)
+    }
+
     pub(super) fn touch_device(&self, user: &User, id: Id, now: Seconds) -> Result<(), Refusal> {
         self.store.update_user(user.id, |user| {
             let device = user.devices.iter_mut().find(|device| device.id == id);
@@ -293,9 +305,7 @@ impl Auth {
 
     /// Counts like a one-time code.
     fn add_by_code(&self, login: &Login, device: Device, code: &Secret, who: &Who<'_>) -> Result<User, Refusal> {
-        let by_address = self.admit_on(login.device(), who)?;
-        let by_account =
-            self.table.admit(Counted::Code, Key::User(login.user), who.now.since_boot).map_err(Refusal::TooMany)?;
+        let places = self.admit_code(login, who)?;
         let hash = token_hash(&claim::normal(code.expose_str().unwrap_or_default()));
         let now = self.floor.calendar(&who.now);
         let fits = |code: &mut Reset| token_fits(&code.hash, code.made, limits::DEVICE_CODE_SECONDS, &hash, now);
@@ -304,8 +314,7 @@ impl Auth {
             audit::note("device.failed", &[("user", &login.name), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
-        self.table.forgive(by_address);
-        self.table.forgive(by_account);
+        self.table.forgive_all(places);
         added?.ok_or(Refusal::Failed)
     }
 

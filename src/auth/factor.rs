@@ -9,9 +9,8 @@
 //! session it starts from and begins a new one (C5).
 
 use super::logins::{Login, Stage};
-use super::{Auth, Key, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
+use super::{Auth, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
 use crate::audit;
-use crate::limits::Counted;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::store::User;
@@ -234,8 +233,7 @@ impl Auth {
         }
     }
 
-    /// Counts by address (E6) and by account (B7), and takes each code once: the step is on the disk before anything follows from it,
-    /// so that a restart forgets none (B3).
+    /// Takes each code once: the step is on the disk before anything follows from it, so that a restart forgets none (B3).
     pub(super) fn spend_code(&self, login: &Login, user: &User, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
         if login.take_proof(code, who.now.since_boot) {
             return Ok(());
@@ -245,9 +243,7 @@ impl Auth {
         if !self.knows_the_time(&who.now) {
             return Err(Refusal::NotNow(CLOCK));
         }
-        let by_address = self.admit_on(login.device(), who)?;
-        let by_account =
-            self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
+        let places = self.admit_code(login, who)?;
         let opened = login.data_key_of_any_stage(|data_key| data_key.open(&about(user.id), sealed));
         let secret = opened.ok_or(Refusal::Ended)?.map_err(internal)?;
         let step = totp::matching_step(&secret, code, who.now.calendar, user.last_step);
@@ -257,8 +253,7 @@ impl Auth {
             return Err(Refusal::Failed);
         }
         // Also where the disk refused: the code was not wrong.
-        self.table.forgive(by_address);
-        self.table.forgive(by_account);
+        self.table.forgive_all(places);
         taken.map(drop)
     }
 

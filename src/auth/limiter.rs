@@ -63,6 +63,10 @@ impl Table {
         self.row(counting.what).forgive(counting.admitted);
     }
 
+    pub fn forgive_all(&self, countings: Vec<Counting>) {
+        countings.into_iter().for_each(|counting| self.forgive(counting));
+    }
+
     /// A try of the route's own (see `Auth::count`) turned out to be none: the user's newest is as good as any.
     pub fn give_back(&self, what: Counted, key: Key) {
         self.row(what).give_back(key);

@@ -397,10 +397,11 @@ impl Auth {
     }
 
     /// A route's tries (E6), before anything is done for it. Failures are counted where it is known that something failed.
-    pub fn count(&self, all: &[Counted], user: Option<Id>, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub fn count(&self, all: &[Counted], login: Option<&Login>, peer: IpAddr, now: Instant) -> Result<(), Duration> {
         for what in all.iter().filter(|what| what.limit().of == Of::Tries) {
-            let key = match (what.limit().per, user) {
-                (Per::User, Some(user)) => Key::User(user),
+            let key = match (what.limit().per, login) {
+                (Per::User, Some(login)) => Key::User(login.user),
+                (Per::UserOrDevice, Some(login)) => login.device().map_or(Key::User(login.user), Key::Device),
                 _ => Key::address(peer),
             };
             self.table.admit(*what, key, now)?;

@@ -6,10 +6,10 @@
 
 use super::logins::{Login, Purpose, Stage};
 use super::webauthn::{self, Assertion, Bytes, Place, PublicKey};
-use super::{Auth, Enrolled, Key, Refusal, SignedIn, Who, internal, is_same_standing, recovery};
+use super::{Auth, Enrolled, Refusal, SignedIn, Who, internal, is_same_standing, recovery};
 use crate::audit;
 use crate::clock::Seconds;
-use crate::limits::{self, Counted};
+use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
 use crate::store::{Passkey, User};
@@ -278,7 +278,7 @@ impl Auth {
         Ok(login.give_proof(who.now.since_boot))
     }
 
-    /// Counts like a code, by address (E6) and by account (B7).
+    /// Counts like a code.
     fn spend_assertion(
         &self,
         login: &Login,
@@ -287,9 +287,7 @@ impl Auth {
         place: &Place,
         who: &Who<'_>,
     ) -> Result<(), Refusal> {
-        let by_address = self.admit_on(login.device(), who)?;
-        let by_account =
-            self.table.admit(Counted::Code, Key::User(user.id), who.now.since_boot).map_err(Refusal::TooMany)?;
+        let places = self.admit_code(login, who)?;
         let asked = login.take_challenge(Purpose::Use, who.now.since_boot);
         let tried = self.try_assertion(login, user, assertion, asked, place, who);
         if let Ok(Err(why)) = tried {
@@ -297,8 +295,7 @@ impl Auth {
             audit::note("passkey.failed", &[("user", &user.name), ("peer", &peer), ("why", why)]);
             return Err(Refusal::Failed);
         }
-        self.table.forgive(by_address);
-        self.table.forgive(by_account);
+        self.table.forgive_all(places);
         // What is left is no guess, but for instance a full disk.
         tried.map(drop)
     }

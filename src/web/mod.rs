@@ -286,8 +286,7 @@ impl Connection<'_> {
         if route.form && !self.form_is_good(head, login.as_deref(), &now) {
             return Ok(refuse(head, &Problem::form_needed()));
         }
-        let user = login.as_ref().map(|login| login.user);
-        if let Err(wait) = self.site.context.auth.count(route.counted, user, peer, now.since_boot) {
+        if let Err(wait) = self.site.context.auth.count(route.counted, login.as_deref(), peer, now.since_boot) {
             return Ok(refuse(head, &Problem::too_often(wait)));
         }
         if head.length > route.body_bytes as u64 {

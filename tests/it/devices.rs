@@ -295,6 +295,43 @@ fn an_address_that_has_to_wait_keeps_no_device_out_at_any_step() {
     assert_eq!(neighbour.try_sign_in(ADA.0, ADA.1).refusal(429), "too_many");
 }
 
+/// The story: whoever had the password spent the account's five codes, and its owner's device waited with everybody.
+#[test]
+fn wrong_codes_from_elsewhere_keep_no_device_out_at_any_step() {
+    let (box_, ada) = claimed_with(&[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    let mut browser = named(ada);
+    let mut ada = Ada::of(&mut browser);
+    let mut thief = half(&box_, ADA, "factor");
+    let mut guess = || thief.post("/api/factor/verify", json!({"code": "abcdef"}));
+    for _ in 0..Counted::Code.limit().most {
+        assert_eq!(guess().refusal(401), "wrong_code");
+    }
+    for _ in Counted::Code.limit().most..Counted::Factor.limit().most + 1 {
+        assert_eq!(guess().refusal(429), "too_many");
+    }
+    ada.goes_all_ways(&box_);
+}
+
+/// What a device has of its own is not more.
+#[test]
+fn a_device_has_five_codes_of_its_own_and_takes_none_of_others() {
+    let (box_, ada) = claimed_with(&[("FOOTBRIDGE_LOGIN_FAILURES", "1000")]);
+    let mut browser = named(ada);
+    let ada = Ada::of(&mut browser);
+    let mut here = ada.half(&box_);
+    let wrong = json!({"code": "abcdef"});
+    for _ in 0..Counted::Code.limit().most {
+        assert_eq!(here.post("/api/factor/verify", wrong.clone()).refusal(401), "wrong_code");
+    }
+    assert_eq!(here.post("/api/factor/recover", wrong).refusal(429), "too_many");
+    let code = json!({"code": ada.phone.code(1)});
+    assert_eq!(here.post("/api/factor/verify", code.clone()).refusal(429), "too_many");
+    assert_eq!(ada.half(&box_).post("/api/factor/verify", code.clone()).refusal(429), "too_many");
+    let mut elsewhere = half(&box_, ADA, "factor");
+    let reply = elsewhere.post("/api/factor/verify", code);
+    take(&mut elsewhere, reply, 200, "full");
+}
+
 /// Of who has no second factor.
 #[test]
 fn an_address_that_has_to_wait_keeps_no_device_from_proving_its_password() {
