@@ -10,7 +10,7 @@ import type { State } from './base/types';
 import { readLink, showNotices, showStage, showTokenPage } from './people/index';
 import { failingCard } from './start/common';
 import { type Locked, forgetRestored, restoredWord, showClaim, showSignIn } from './start/index';
-import { type Work, openWork } from './work/index';
+import { Work } from './work/index';
 import { keepWish, lockWish, showLocking } from './work/lock';
 
 const root = document.getElementById('root') ?? document.body.appendChild(h('div', { id: 'root' }));
@@ -18,16 +18,19 @@ let work: Work | null = null;
 let lastBoot = '';
 let restarted = false;
 let locked: Locked | null = null;
-let latest = 0;
+
+/** Nothing is left of the page of before, and nothing that it asked is answered to this one. */
+function leave(): void {
+  api.newPage();
+  work?.destroy();
+  work = null;
+}
 
 /** Called again before it has ended, by a link opened in this tab or several terminals that hear of a sign-out, only the last shows. */
 async function boot(): Promise<void> {
-  const mine = ++latest;
-  work?.destroy();
-  work = null;
+  leave();
   try {
     const state = await api.get<State>('/api/state');
-    if (mine !== latest) return;
     if (!state.claimed) return showClaim(root, state, () => void boot());
     // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
     restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
@@ -49,14 +52,12 @@ async function boot(): Promise<void> {
     if ((state.stage ?? 'full') !== 'full') return showStage(root, state, () => void boot());
     if (lockWish() !== null) return lockNow(state.user.name);
     await loadSettings(state.user.id);
-    if (mine !== latest) return;
-    const opened = await openWork(root, state, () => void boot(), lockNow);
-    if (mine !== latest) return opened?.destroy();
-    work = opened;
+    work = new Work(root, state, state.user, () => void boot(), lockNow);
+    await work.open();
     void showNotices();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (mine !== latest) return;
+    leave();
     clear(root);
     root.append(h('main', {}, failingCard(error, () => void boot())));
   }
@@ -64,9 +65,7 @@ async function boot(): Promise<void> {
 
 /** Nothing is shown any more, whether or not the box is reached. */
 function lockNow(name: string): void {
-  latest += 1;
-  work?.destroy();
-  work = null;
+  leave();
   closeDialogs();
   showLocking(root, name, (outcome) => {
     locked = outcome === 'kept' ? null : { name, sure: outcome === 'locked' };

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, boxAndHost, dialog, endAll, guest, hold, layoutIsKept, openHost } from './hands.mjs';
-import { until, visitor } from './world.mjs';
+import { ask, boxAndHost, dialog, endAll, givePassword, guest, hold, layoutIsKept, menu, openHost } from './hands.mjs';
+import { ADA, command, type, until, visitor } from './world.mjs';
 
 const there = boxAndHost();
 
@@ -13,6 +13,15 @@ const home = async (page) => {
   await page.keyboard.press('Control+Shift+H');
   await page.locator('.host-row').first().waitFor();
 };
+
+/** The page anew, with a list of terminals that does not look every five seconds. */
+async function withoutLooks(page) {
+  await page.addInitScript(() => {
+    const real = window.setInterval.bind(window);
+    window.setInterval = (run, ms, ...more) => (ms === 5000 ? 0 : real(run, ms, ...more));
+  });
+  await page.reload();
+}
 
 async function fromMenu(page, row, item) {
   await page.getByRole('button', { name: `More for ${row}` }).click();
@@ -102,15 +111,11 @@ test('an Enter before the list is there opens nothing once its writer has gone e
 });
 
 test('after a reload the terminals of this page are not said to be open nowhere for longer than they are', async () => {
-  const { page, context, close } = await guest(there.box);
+  const { page, close } = await guest(there.box);
   await openHost(page, 'bench');
   await home(page);
-  // The list does not look by itself: what tells it is the terminal that is there again.
-  await context.addInitScript(() => {
-    const real = window.setInterval.bind(window);
-    window.setInterval = (run, ms, ...more) => (ms === 5000 ? 0 : real(run, ms, ...more));
-  });
-  await page.reload();
+  // What tells the list is the terminal that is there again.
+  await withoutLooks(page);
   await page.locator('.live-row', { hasText: 'open in 1 window' }).waitFor({ timeout: 15_000 });
   await endAll(page);
   await close();
@@ -148,5 +153,90 @@ test('a refused form leaves the keys to whoever types in another field', async (
   await page.locator('.problem').waitFor();
   await page.keyboard.type('-else');
   assert.equal(await name.inputValue(), 'somebody-else');
+  await close();
+});
+
+test('a sign-in that is answered after another page was opened leaves that page and what is typed there', async () => {
+  const { page, close } = await visitor(there.box);
+  const signedIn = await hold(page, '**/api/login', 'POST');
+  await givePassword(page, ADA);
+  await signedIn.asked();
+  await page.evaluate(() => (location.hash = `#invite=${'x'.repeat(43)}`));
+  const name = page.locator('input[name="name"]');
+  await name.fill('grace');
+  await signedIn.release();
+  await page.keyboard.type('-h');
+  assert.equal(await name.inputValue(), 'grace-h');
+  await close();
+});
+
+test('what the page of before hears late does not sign out who is signing in', async () => {
+  const { page, context, close } = await guest(there.box);
+  await withoutLooks(page);
+  await page.locator('.host-row').first().waitFor();
+  await context.clearCookies();
+  const late = await hold(page, '**/api/hosts');
+  // A dialog that is closed asks for the lists; one of the answers is late.
+  await page.getByRole('button', { name: 'Add host' }).click();
+  await dialog(page).waitFor();
+  await page.keyboard.press('Escape');
+  const name = page.locator('input[autocomplete="username"]');
+  await name.fill('ada');
+  await late.release();
+  await page.keyboard.type('-l');
+  assert.equal(await name.inputValue(), 'ada-l');
+  await close();
+});
+
+test('the palette is there at once: keys are its own, and what comes later changes neither the text nor the choice', async () => {
+  const { page, close } = await guest(there.box);
+  await openHost(page, 'bench');
+  const running = await hold(page, '**/api/sessions');
+  await page.keyboard.press('Control+Shift+P');
+  await page.keyboard.type('b');
+  const chosen = () => page.locator('.palette-row[aria-selected="true"]').innerText();
+  const entries = () => page.locator('.palette-row').count();
+  assert.equal(await page.locator('.palette input').inputValue(), 'b');
+  await page.keyboard.press('ArrowDown');
+  const [before, some] = [await chosen(), await entries()];
+  await running.release();
+  await until(async () => (await entries()) > some, 'the terminal that runs does not come');
+  assert.equal(await chosen(), before);
+  assert.equal(await focus(page), 'Commands');
+  await page.keyboard.press('Escape');
+  await endAll(page);
+  await close();
+});
+
+test('a host that is added before the lists are there is offered what is stored when they come', async () => {
+  const { page, close } = await guest(there.box);
+  await home(page);
+  const lists = await hold(page, '**/api/credentials');
+  await page.reload();
+  await lists.asked();
+  await page.getByRole('button', { name: 'Add host' }).click();
+  const address = dialog(page).getByLabel('Address');
+  await address.fill('four.exam');
+  await lists.release();
+  const stored = dialog(page).getByLabel('Sign in with').locator('option', { hasText: 'test password' });
+  await until(async () => (await stored.count()) === 1, 'nothing stored is offered');
+  await page.keyboard.type('ple.org');
+  assert.equal(await address.inputValue(), 'four.example.org');
+  await page.keyboard.press('Escape');
+  await close();
+});
+
+test('a question that comes late does not lie down over what somebody types', async () => {
+  const { page, close } = await guest(there.box);
+  await openHost(page, 'bench');
+  const running = await hold(page, '**/api/sessions');
+  await menu(page, 'Sign out');
+  await running.asked();
+  await page.locator('.pane.active .xterm-screen').click();
+  await type(page, 'echo ty');
+  await running.release();
+  await command(page, 'ped-$((6*7))', 'typed-42');
+  assert.equal(await page.locator('dialog[open]').count(), 0);
+  await endAll(page);
   await close();
 });

@@ -24,6 +24,8 @@ export function here(path: string): string {
 }
 
 let csrf = '';
+/** Counts the pages that were shown. */
+let page = 0;
 let signedOut = (): void => undefined;
 
 export const api = {
@@ -32,7 +34,14 @@ export const api = {
   put: <T = void>(path: string, body: unknown): Promise<T> => send<T>('PUT', path, body),
   del: (path: string, body?: unknown): Promise<void> => send<void>('DELETE', path, body),
   /** A file that the box makes. */
-  file: async (path: string, body: unknown): Promise<Blob> => (await accepted('POST', path, body)).blob(),
+  file: async (path: string, body: unknown): Promise<Blob> => {
+    const hear = listener();
+    return hear((await accepted('POST', path, body, hear)).blob());
+  },
+  /** Another page is shown now: whatever the one before asked is answered to nobody. */
+  newPage(): void {
+    page += 1;
+  },
   /** Called when the box says that nobody is signed in any more. */
   whenSignedOut(then: () => void): void {
     signedOut = then;
@@ -42,23 +51,42 @@ export const api = {
   },
 };
 
-async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await accepted(method, path, body);
-  const value = await readJson(answer);
+type Hear = <T>(answer: Promise<T>) => Promise<T>;
+
+/** Hears what comes while the page that asks is shown. What comes later is never heard: nobody is there to be told, signed out, or asked. */
+function listener(): Hear {
+  const asker = page;
+  return (answer) =>
+    new Promise((resolve, reject) => {
+      answer.then(
+        (value) => (asker === page ? resolve(value) : readOut(value)),
+        (why: unknown) => asker === page && reject(why),
+      );
+    });
+}
+
+/** An answer that is not read to its end keeps its connection. */
+function readOut(value: unknown): void {
+  if (value instanceof Response) value.text().catch(() => undefined);
+}
+
+async function send<T>(method: string, path: string, body?: unknown, hear = listener()): Promise<T> {
+  const answer = await accepted(method, path, body, hear);
+  const value = await readJson(answer, hear);
   if (typeof value['csrf'] === 'string') csrf = value['csrf'];
   return (answer.status === 204 ? undefined : value) as T;
 }
 
 /** An answer that is no refusal. What changes security wants a token of its own, good for one sending. */
-async function accepted(method: string, path: string, body: unknown): Promise<Response> {
-  const first = await reach(method, path, body);
+async function accepted(method: string, path: string, body: unknown, hear: Hear): Promise<Response> {
+  const first = await hear(reach(method, path, body));
   if (first.ok) return first;
-  const error = refused(first, await readJson(first));
+  const error = refused(first, await readJson(first, hear));
   if (error.code !== 'form_needed') throw error;
-  const { form } = await send<{ form: string }>('POST', '/api/form', {});
-  const second = await reach(method, path, body, form);
+  const { form } = await send<{ form: string }>('POST', '/api/form', {}, hear);
+  const second = await hear(reach(method, path, body, form));
   if (second.ok) return second;
-  throw refused(second, await readJson(second));
+  throw refused(second, await readJson(second, hear));
 }
 
 async function reach(method: string, path: string, body: unknown, form = ''): Promise<Response> {
@@ -78,11 +106,11 @@ async function reach(method: string, path: string, body: unknown, form = ''): Pr
 }
 
 /** What is not JSON did not come from the box's own handlers: a proxy between, or a connection that broke. */
-async function readJson(answer: Response): Promise<Record<string, unknown>> {
+async function readJson(answer: Response, hear: Hear): Promise<Record<string, unknown>> {
   // Done, or begun: there is nothing to say.
   if (answer.status === 204 || (answer.status === 202 && !answer.headers.has('Content-Type'))) return {};
   try {
-    return (await answer.json()) as Record<string, unknown>;
+    return (await hear(answer.json())) as Record<string, unknown>;
   } catch {
     throw new ApiError(answer.status, 'unreachable', t('base.unreachable'), t('base.unreachable.remedy'));
   }

@@ -1,12 +1,12 @@
 // The user's own account: password, second factor, sign-ins, and what happened lately.
 
-import { ApiError, api } from '../base/api';
+import { ApiError } from '../base/api';
 import { confirmDanger, openDialog } from '../base/dialog';
 import { becomeTrusted } from '../base/device';
 import { h, icon } from '../base/dom';
 import { field } from '../base/forms';
 import { t } from '../base/text';
-import type { State } from '../base/types';
+import type { State, User } from '../base/types';
 import { agoText, copyBox, countText, fetched, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
 import { sent } from '../start/keys';
@@ -16,14 +16,7 @@ import { hindrance, makePasskey } from './passkey';
 import { codeField, isCode, ownPassword, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
 import { scan } from './stage';
 
-export async function openAccount(): Promise<void> {
-  await orToast(async () => {
-    const state = await api.get<State>('/api/state');
-    if (state.user) await show(state.user.name, state.user.role);
-  });
-}
-
-async function show(name: string, role: string): Promise<void> {
+export async function openAccount(state: State, { name, role }: User): Promise<void> {
   const logins = fetched(box.logins, (all, refresh) => loginList(all, refresh));
   const again = (): void => {
     factor.refresh();
@@ -38,7 +31,7 @@ async function show(name: string, role: string): Promise<void> {
   const devices = fetched(box.devices, (all) => deviceList(all, name, again));
   const certificates = fetched(box.certificates, (all) => certificateList(all, again));
   const activity = fetched(box.activity, activityList);
-  const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword().then(again) } }, icon('lock'), t('people.password.change'));
+  const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword(state, name).then(again) } }, icon('lock'), t('people.password.change'));
   const body = h(
     'div',
     { class: 'keys account' },

@@ -5,6 +5,7 @@ import { ApiError, api } from '../base/api';
 import { openDialog } from '../base/dialog';
 import { h } from '../base/dom';
 import { type Field, field, showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { localized, t } from '../base/text';
 import { orToast } from '../start/common';
 import { type Ending, type UpdateState, box } from './box';
@@ -20,7 +21,9 @@ const SPOKEN_PERCENT = 20;
 
 export async function openUpdate(): Promise<void> {
   await orToast(async () => {
+    const here = untouched();
     const state = await box.updateState();
+    if (!here()) return;
     const chosen = await choose(state);
     if (!chosen) return;
     const begun = await withProof(t('people.update.title'), t('people.update.proof'), t('people.update.submit'), true, (proof) => box.beginUpdate(chosen.program.length, chosen.signature, proof));

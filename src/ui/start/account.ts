@@ -8,17 +8,11 @@ import { showProblem } from '../base/forms';
 import { untouched } from '../base/late';
 import { t } from '../base/text';
 import type { State } from '../base/types';
-import { orToast } from './common';
 import { passwordField } from './entry';
 import type { Field } from './entry';
 import { byteLength } from './strength';
 
-export async function openAccount(): Promise<void> {
-  await orToast(async () => ask(await api.get<State>('/api/state')));
-}
-
-async function ask(state: State): Promise<void> {
-  const name = state.user?.name ?? '';
+export async function openAccount(state: State, name: string): Promise<void> {
   const { password_min: min, password_max: max } = state.limits;
   const current = passwordField({ label: t('start.account.current'), name: 'current', autocomplete: 'current-password' });
   const fresh = passwordField({ label: t('start.account.new'), name: 'new', autocomplete: 'new-password', hint: t('start.claim.password.hint', { min }), judged: { name: () => name, min } });

@@ -16,10 +16,11 @@ import { goodUser } from './quick';
 import { parseSshConfig } from './sshconfig';
 import type { ConfigHost, ParsedConfig } from './sshconfig';
 
-/** Asks for the text, then for the choice; how many hosts were saved in the end. */
-export async function importConfig(hosts: Host[], credentials: Credential[]): Promise<number> {
+/** Asks for the text, then for the choice; how many hosts were saved in the end. `lists`: what there is already, once there is a text. */
+export async function importConfig(lists: () => { hosts: Host[]; credentials: Credential[] }): Promise<number> {
   const parsed = await askText();
   if (!parsed) return 0;
+  const { hosts, credentials } = lists();
   return choose(parsed, hosts, credentials);
 }
 

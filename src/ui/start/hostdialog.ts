@@ -23,8 +23,14 @@ export interface HostDialog {
   /** The host to change; without it a new one is made of `draft`. */
   host?: Host;
   draft: HostDraft;
+  known: Known;
+  /** When the dialog is there before the list: what comes with it. What is typed and chosen by then stays. */
+  later?: Promise<Known>;
+}
+
+export interface Known {
   credentials: Credential[];
-  knownTags: string[];
+  tags: string[];
 }
 
 interface Parts {
@@ -48,6 +54,12 @@ export interface Saved {
 export async function hostDialog(options: HostDialog): Promise<Saved | null> {
   const parts = makeParts(options);
   const form = h('form', { class: 'form host-form' }, ...layout(parts, options));
+  void options.later?.then(({ credentials, tags }) => {
+    const { known } = options;
+    known.credentials.push(...credentials.filter((one) => known.credentials.every(({ id }) => id !== one.id)));
+    fillCredentials(parts.credential, known.credentials, parts.credential.value);
+    form.querySelector('.known-tags')?.replaceWith(tagChips(parts.tags.input, tags));
+  });
   let saved: Host | null = null;
   const save = (): Promise<boolean> | boolean => {
     if (!check(parts)) return false;
@@ -79,7 +91,7 @@ function makeParts(options: HostDialog): Parts {
     port: text('port', String(draft.port), { required: true }),
     user: text('user', draft.user, { required: true }),
     label: text('label', draft.label, { hint: t('start.host.label.hint') }),
-    credential: credentialSelect(options.credentials, draft.credential_id),
+    credential: credentialSelect(options.known.credentials, draft.credential_id),
     tags: text('tags', draft.tags.join(', '), { hint: t('start.host.tags.hint') }),
     colour: () => draft.colour,
     notes: h('textarea', { id: 'host-notes', name: 'notes', rows: 3, maxlength: 4096 }) as HTMLTextAreaElement,
@@ -126,13 +138,13 @@ function layout(parts: Parts, options: HostDialog): (HTMLElement | null)[] {
   return [
     h('div', { class: 'form-row address-row' }, parts.address.root, parts.port.root),
     parts.user.root,
-    credentialField(parts, options.credentials),
+    credentialField(parts, options.known.credentials),
     parts.label.root,
     h(
       'details',
       { class: 'more-fields', open },
       h('summary', {}, icon('chevron'), t('start.host.more')),
-      h('div', { class: 'form' }, parts.tags.root, tagChips(parts.tags.input as HTMLInputElement, options.knownTags), colourField(parts, options.draft.colour), notesField(parts.notes), ...checks(parts)),
+      h('div', { class: 'form' }, parts.tags.root, tagChips(parts.tags.input, options.known.tags), colourField(parts, options.draft.colour), notesField(parts.notes), ...checks(parts)),
     ),
   ];
 }
@@ -165,8 +177,8 @@ function credentialField(parts: Parts, credentials: Credential[]): HTMLElement {
 }
 
 /** The tags there are already, one tap away. */
-function tagChips(input: HTMLInputElement, known: string[]): HTMLElement | null {
-  if (known.length === 0) return null;
+function tagChips(input: HTMLInputElement, known: string[]): HTMLElement {
+  if (known.length === 0) return h('div', { class: 'known-tags', hidden: true });
   const toggle = (tag: string): void => {
     const tags = readTags(input.value);
     input.value = (tags.includes(tag) ? tags.filter((one) => one !== tag) : [...tags, tag]).join(', ');

@@ -10,7 +10,7 @@ import type { Credential, Host, Session, User } from '../base/types';
 import { countText, failingCard, iconButton, openMenu, orToast, skeleton } from './common';
 import { importConfig } from './configimport';
 import { EMPTY_HOST, draftOf, hostDialog } from './hostdialog';
-import type { HostDraft } from './hostdialog';
+import type { HostDraft, Known } from './hostdialog';
 import { arrange, hostTitle, tagsOf } from './hostlist';
 import type { Section } from './hostlist';
 import { openKeys } from './keys';
@@ -68,6 +68,8 @@ class Page implements StartPage {
   private entered = '';
   private readonly lists = new Question(() => this.page.isConnected);
   private readonly terminals = new Question(() => this.page.isConnected);
+  private came = (_data: Data): void => undefined;
+  private readonly first = new Promise<Data>((come) => (this.came = come));
   private underway = 0;
   /** Something has changed since the question that is under way. */
   private missed = false;
@@ -124,6 +126,7 @@ class Page implements StartPage {
       ]);
       return () => (this.data = { hosts: hosts.hosts, credentials: credentials.credentials, sessions: countsLive() ? sessions.sessions : (this.data?.sessions ?? sessions.sessions) });
     });
+    if (this.data) this.came(this.data);
     const entered = this.entered !== '' && this.entered === this.search.value && document.activeElement === this.search;
     if (!counts() || !this.data) return;
     this.entered = '';
@@ -429,9 +432,9 @@ class Page implements StartPage {
   }
 
   private async dialog(draft: HostDraft, host?: Host): Promise<void> {
-    const credentials = [...(this.data?.credentials ?? [])];
-    const knownTags = tagsOf(this.data?.hosts ?? []);
-    const saved = await hostDialog({ draft, credentials, knownTags, ...(host ? { host } : {}) });
+    const known = ({ hosts, credentials }: Data): Known => ({ credentials: [...credentials], tags: tagsOf(hosts) });
+    const lists = this.data ? { known: known(this.data) } : { known: { credentials: [], tags: [] }, later: this.first.then(known) };
+    const saved = await hostDialog({ draft, ...lists, ...(host ? { host } : {}) });
     if (!saved) return this.refresh();
     announce(t('start.saved', { name: hostTitle(saved.host) }));
     if (saved.connect) return this.options.openHost(saved.host);
@@ -469,7 +472,7 @@ class Page implements StartPage {
   }
 
   private async importConfig(): Promise<void> {
-    const saved = await importConfig(this.data?.hosts ?? [], this.data?.credentials ?? []);
+    const saved = await importConfig(() => this.data ?? { hosts: [], credentials: [] });
     if (saved > 0) await this.fetchAll();
   }
 }

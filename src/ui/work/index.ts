@@ -5,6 +5,7 @@ import { ApiError, api } from '../base/api';
 import { confirmDanger, openDialog } from '../base/dialog';
 import { clear, h, icon } from '../base/dom';
 import { showProblem } from '../base/forms';
+import { untouched } from '../base/late';
 import { change, keep, onSettings, recall, save, settings } from '../base/settings';
 import { t } from '../base/text';
 import type { Host, Session, State, User } from '../base/types';
@@ -60,6 +61,7 @@ export class Work implements PaneOwner {
 
   constructor(
     place: HTMLElement,
+    private readonly state: State,
     private readonly user: User,
     private readonly again: () => void,
     private readonly lock: (name: string) => void,
@@ -380,7 +382,7 @@ export class Work implements PaneOwner {
       case 'help': return void openHelp();
       case 'keys': return void openKeys();
       case 'host-keys': return void openHostKeys();
-      case 'account': return void openAccount();
+      case 'account': return void openAccount(this.state, this.user);
       case 'users': return void openUsers(this.user.id);
       case 'audit': return void openAudit();
       case 'lock': return this.lockNow();
@@ -443,13 +445,16 @@ export class Work implements PaneOwner {
     openMenu(button, t('work.menu', { name: this.user.name }), [...other, ...terminal, item('keys', 'key'), item('host-keys', 'lock'), item('settings', 'settings'), item('help', 'keyboard'), item('account', 'user'), ...this.forAdministrators.filter(() => this.user.role === 'administrator').map((id) => item(id, id === 'users' ? 'edit' : 'search')), item('lock', 'lock'), item('sign-out', 'logout')]);
   }
 
-  private async palette(): Promise<void> {
-    const running = await api.get<{ sessions: Session[] }>('/api/sessions').catch(() => ({ sessions: [] }));
-    await this.learnHosts().catch(() => undefined);
-    const live = running.sessions.filter((session) => session.state !== 'ended').map((session): Entry => ({ label: this.goalOfSession(session).title, detail: t('palette.live'), icon: 'terminal', run: () => this.attach(session) }));
-    const hosts = this.hosts.map((host): Entry => ({ label: host.label || `${host.user}@${host.address}`, detail: `${host.user}@${host.address} ${host.tags.join(' ')}`.trim(), icon: 'host', run: () => this.openHost(host) }));
-    const actions = ACTIONS.filter(({ id }) => id !== 'palette' && (this.user.role === 'administrator' || !(this.forAdministrators as readonly string[]).includes(id))).map(({ id }): Entry => ({ label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
-    await openPalette([...live, ...hosts, ...actions]);
+  /** At once, with what is known; the terminals that run, and hosts that were added elsewhere, come into it. */
+  private palette(): Promise<void> {
+    const hosts = (): Entry[] => this.hosts.map((host) => ({ id: `host-${host.id}`, label: host.label || `${host.user}@${host.address}`, detail: `${host.user}@${host.address} ${host.tags.join(' ')}`.trim(), icon: 'host', run: () => this.openHost(host) }));
+    const actions = ACTIONS.filter(({ id }) => id !== 'palette' && (this.user.role === 'administrator' || !(this.forAdministrators as readonly string[]).includes(id))).map(({ id }): Entry => ({ id: `action-${id}`, label: t(`action.${id}`), detail: keysOf(id), icon: 'play', run: () => this.do(id) }));
+    const all = async (): Promise<Entry[]> => {
+      const [running] = await Promise.all([api.get<{ sessions: Session[] }>('/api/sessions').catch(() => ({ sessions: [] })), this.learnHosts().catch(() => undefined)]);
+      const live = running.sessions.filter((session) => session.state !== 'ended').map((session): Entry => ({ id: `live-${session.id}`, label: this.goalOfSession(session).title, detail: t('palette.live'), icon: 'terminal', run: () => this.attach(session) }));
+      return [...live, ...hosts(), ...actions];
+    };
+    return openPalette([...hosts(), ...actions], all());
   }
 
   /** Waits for nothing: what has to be kept is sent beside it. */
@@ -459,9 +464,10 @@ export class Work implements PaneOwner {
   }
 
   private async signOut(): Promise<void> {
+    const here = untouched();
     const { sessions } = await api.get<{ sessions: Session[] }>('/api/sessions').catch(() => ({ sessions: [] }));
     await save();
-    if (await signOut(sessions.filter((session) => session.state !== 'ended').length)) this.again();
+    if (here() && await signOut(sessions.filter((session) => session.state !== 'ended').length)) this.again();
   }
 
   // ---- the layout on any device ----
@@ -526,12 +532,4 @@ async function allowedBy<T>(deed: () => Promise<T>): Promise<{ done: T } | null>
     if (error instanceof ApiError && error.code === 'proof_needed') return null;
     throw error;
   }
-}
-
-/** The box's state says who is there; the surface is for a signed-in user. */
-export async function openWork(place: HTMLElement, state: State, again: () => void, lock: (name: string) => void): Promise<Work | null> {
-  if (!state.user) return null;
-  const work = new Work(place, state.user, again, lock);
-  await work.open();
-  return work;
 }
