@@ -52,6 +52,18 @@ pub struct Part<K: Copy + Eq + 'static> {
     amount: usize,
 }
 
+impl<K: Copy + Eq> Part<K> {
+    /// The rest is given back.
+    pub fn shrink(&mut self, to: usize) {
+        let mut taken = self.of.lock();
+        if let Some(own) = taken.iter_mut().find(|part| **part == (self.whose, self.amount)) {
+            own.1 = own.1.min(to);
+            self.amount = own.1;
+        }
+        self.of.freed.notify_all();
+    }
+}
+
 impl<K: Copy + Eq> Drop for Part<K> {
     fn drop(&mut self) {
         let mut taken = self.of.lock();
@@ -91,6 +103,19 @@ mod tests {
         drop(all);
         let _one = budget.take(1, 1).unwrap();
         assert!(budget.take(1, 100).is_none());
+    }
+
+    #[test]
+    fn a_part_shrinks_and_never_grows() {
+        let budget = budget(10, 8, Duration::ZERO);
+        let _alike = budget.take(2, 4).unwrap();
+        let mut part = budget.take(1, 6).unwrap();
+        part.shrink(4);
+        part.shrink(100);
+        assert!(budget.take(1, 5).is_none() && budget.take(3, 3).is_none());
+        assert!(budget.take(1, 2).is_some());
+        drop(part);
+        assert!(budget.take(1, 6).is_some() && budget.take(1, 7).is_none());
     }
 
     #[test]

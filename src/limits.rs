@@ -62,6 +62,15 @@ pub const READ_BYTES: usize = 4 * 1024;
 /// An answer up to this size leaves in one piece with its head.
 pub const SMALL_REPLY_BYTES: usize = 16 * 1024;
 
+/// Memory for answers that are made or sent at this moment, of the longer ones: a sixth of the smallest board's. Two hashes and the opening
+/// of a key take 70 MiB beside it.
+pub const ANSWERS_BYTES: usize = 40 * 1024 * 1024;
+/// Of these, for one user. Making a list takes twice what is stored, and the longest that a user may have (200 passwords for 200 places
+/// each, or a thousand hosts with everything) are 12 MB. A thousand usual hosts are half a megabyte: a dozen tabs load them at once.
+pub const ANSWERS_BYTES_PER_USER: usize = 24 * 1024 * 1024;
+/// How long a list waits for others to be read.
+pub const ANSWERS_WAIT: Duration = Duration::from_secs(10);
+
 // ---- sign-in ----
 
 /// A2. Below 12 a guess is cheap; above 1024 the body cap is near and nobody types it.
@@ -438,3 +447,5 @@ pub const ACTIVITY_SHOWN: usize = 50;
 /// Lines of the audit in an answer that asks for no number, and in the longest one: about 200 KiB.
 pub const AUDIT_SHOWN: usize = 100;
 pub const AUDIT_SHOWN_AT_MOST: usize = 1000;
+/// Of a line as text and as values, at most: what an answer's memory is reckoned by. Most have 200.
+pub const AUDIT_LINE_BYTES: usize = 2 * 1024;

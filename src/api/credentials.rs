@@ -1,19 +1,21 @@
 //! What a user signs in to hosts with. A secret goes in and never comes out (F3).
 
+use super::room::{list as list_of, room};
 use super::users::prove;
 use super::{Answer, Context, Problem, Request, check};
 use crate::audit;
 use crate::auth::Key;
 use crate::auth::logins::Login;
+use crate::clock::Seconds;
 use crate::limits::{self, Counted};
 use crate::random::Id;
 use crate::secret::{self, Secret};
 use crate::ssh::Destination;
 use crate::ssh::keys::{self, Imported, KeyError};
-use crate::store::{Credential, CredentialKind, Host, Place, User};
+use crate::store::{Credential, CredentialKind, Place, User};
 use crate::vault::{About, Sealed};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// One flat form for the three kinds: serde would copy the secrets of a tagged one into buffers that nobody wipes.
 #[derive(Deserialize)]
@@ -66,22 +68,46 @@ fn note(request: &Request<'_>, event: &str, credential: &Credential) -> Result<(
 }
 
 /// What the owner sees of a credential.
-fn show(credential: &Credential, hosts: &[Host]) -> Value {
-    let used_by = hosts.iter().filter(|host| host.credential_id == Some(credential.id)).count();
-    json!({
-        "id": credential.id, "label": credential.label, "kind": credential.kind, "algorithm": credential.algorithm,
-        "public_key": credential.public_key, "fingerprint": credential.fingerprint, "created": credential.created, "used_by": used_by,
-        "sent_to": credential.sent_to, "last_used": credential.last_used,
-    })
+#[derive(Serialize)]
+struct Shown {
+    id: Id,
+    label: String,
+    kind: CredentialKind,
+    algorithm: Option<String>,
+    public_key: Option<String>,
+    fingerprint: Option<String>,
+    created: Seconds,
+    used_by: usize,
+    sent_to: Vec<Place>,
+    last_used: Option<Seconds>,
+}
+
+fn show(credential: Credential, uses: &Uses) -> Shown {
+    let Credential { id, label, kind, algorithm, public_key, fingerprint, created, secret: _, sent_to, last_used } =
+        credential;
+    let used_by = uses.get(&id).copied().unwrap_or_default();
+    Shown { id, label, kind, algorithm, public_key, fingerprint, created, used_by, sent_to, last_used }
+}
+
+/// How many hosts use each.
+type Uses = HashMap<Id, usize>;
+
+fn uses(context: &Context, user: Id) -> Result<Uses, Problem> {
+    let _room = room(user, context.store.hosts_size(user)?)?;
+    let mut uses = Uses::new();
+    for id in context.store.hosts(user)?.iter().filter_map(|host| host.credential_id) {
+        *uses.entry(id).or_default() += 1;
+    }
+    Ok(uses)
 }
 
 pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let user = request.login()?.user;
-    let hosts = context.store.hosts(user)?;
+    let uses = uses(context, user)?;
+    let room = room(user, context.store.credentials_size(user)?)?;
     let mut credentials = context.store.credentials(user)?;
     credentials.sort_by(|a, b| (&a.label, a.id).cmp(&(&b.label, b.id)));
-    let shown: Vec<Value> = credentials.iter().map(|credential| show(credential, &hosts)).collect();
-    Answer::json(200, &json!({"credentials": shown}))
+    list_of(room, "credentials", credentials.into_iter().map(|credential| show(credential, &uses)).collect())
 }
 
 pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
@@ -121,7 +147,7 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
     let has = |user: &User| login.stands_on(user);
     context.store.put_credential(login.user, &credential, limits::CREDENTIALS_PER_USER, has)?;
     note(request, "credential.add", &credential)?;
-    Answer::json(201, &show(&credential, &[]))
+    Answer::json(201, &show(credential, &Uses::new()))
 }
 
 /// Without a passphrase nothing is opened that costs anything, so that it does not count.
@@ -216,7 +242,7 @@ pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
         }
     };
     let changed = context.store.update_credential(user, request.id()?, change)?.ok_or_else(Problem::not_found)?;
-    Answer::json(200, &show(&changed, &context.store.hosts(user)?))
+    Answer::json(200, &show(changed, &uses(context, user)?))
 }
 
 pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

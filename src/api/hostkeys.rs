@@ -1,15 +1,16 @@
 //! What a user trusts: host keys seen and accepted, or pinned beforehand (G3).
 
+use super::room::{Room, list as list_of, room, within};
 use super::users::{proof_of, prove};
 use super::{Answer, Context, Problem, Request, check};
 use crate::auth::logins::Login;
 use crate::bridge::trust;
+use crate::random::Id;
 use crate::secret::Secret;
-use crate::ssh::known_hosts;
+use crate::ssh::known_hosts::{self, Skipped};
 use crate::store::KnownHostKey;
 use crate::{audit, clock::Seconds};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,24 +22,40 @@ struct Fields {
     proof: Option<Secret>,
 }
 
-fn show(key: &KnownHostKey) -> Value {
-    json!({
-        "id": key.id, "address": key.address, "port": key.port, "algorithm": key.algorithm, "fingerprint": key.fingerprint,
-        "global": key.user.is_none(), "added": key.added,
-    })
+#[derive(Serialize)]
+struct Shown {
+    id: Id,
+    address: String,
+    port: u16,
+    algorithm: Option<String>,
+    fingerprint: String,
+    global: bool,
+    added: Seconds,
+}
+
+fn show(key: KnownHostKey) -> Shown {
+    let KnownHostKey { id, user, address, port, algorithm, fingerprint, added } = key;
+    Shown { id, address, port, algorithm, fingerprint, global: user.is_none(), added }
 }
 
 pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let mut keys = context.store.host_keys(request.login()?.user)?;
+    let (room, mut keys) = known(context, request.login()?.user, 0)?;
     keys.sort_by(|a, b| (&a.address, a.port, &a.algorithm, a.id).cmp(&(&b.address, b.port, &b.algorithm, b.id)));
-    let shown: Vec<Value> = keys.iter().map(show).collect();
-    Answer::json(200, &json!({"host_keys": shown}))
+    list_of(room, "host_keys", keys.into_iter().map(show).collect())
+}
+
+/// All that are trusted, with room for them and so many bytes more.
+fn known(context: &Context, user: Id, more: usize) -> Result<(Room, Vec<KnownHostKey>), Problem> {
+    let room = room(user, context.store.host_keys_size(user)? + more)?;
+    Ok((room, context.store.host_keys(user)?))
 }
 
 /// B8: who pins another key than is trusted says yes to a changed one, beforehand.
 pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: Fields = request.read()?;
     let login = request.login()?;
+    // A line of two bytes that is skipped is told in sixty.
+    let (room, known) = known(context, login.user, 32 * request.body.len())?;
     let (keys, skipped) = match (fields.known_hosts, fields.address, fields.fingerprint) {
         (Some(text), None, None) if fields.port.is_none() => pasted(&text, login, request.now.calendar),
         (None, Some(address), Some(fingerprint)) => {
@@ -46,7 +63,6 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         }
         _ => return Err(Problem::bad_request("Send known_hosts, or address, port and fingerprint.")),
     };
-    let known = context.store.host_keys(login.user)?;
     if let Some(changed) = keys.iter().find(|key| trust::is_change(key, &known)) {
         let what = format!("pin host key {} {}", changed.address, changed.fingerprint);
         prove(context, request, fields.proof.as_ref(), &what)?;
@@ -57,15 +73,20 @@ pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> 
         let (count, peer) = (added.to_string(), request.peer.to_string());
         audit::note("hostkey.add", &[("user", &login.name), ("count", &count), ("peer", &peer)]);
     }
-    Answer::json(201, &json!({"added": added, "skipped": skipped}))
+    Answer::json(201, &Taken { added, skipped }).map(|answer| within(room, answer))
 }
 
-fn pasted(text: &str, login: &Login, now: Seconds) -> (Vec<KnownHostKey>, Vec<Value>) {
+#[derive(Serialize)]
+struct Taken {
+    added: usize,
+    skipped: Vec<Skipped>,
+}
+
+fn pasted(text: &str, login: &Login, now: Seconds) -> (Vec<KnownHostKey>, Vec<Skipped>) {
     let (lines, skipped) = known_hosts::parse(text);
     let record = |line: known_hosts::Line| {
         KnownHostKey::new(Some(login.user), &line.address, line.port, Some(line.algorithm), line.fingerprint, now)
     };
-    let skipped = skipped.into_iter().map(|skipped| json!({"line": skipped.line, "why": skipped.why})).collect();
     (lines.into_iter().map(record).collect(), skipped)
 }
 
@@ -93,7 +114,8 @@ pub fn delete(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     let (login, id) = (request.login()?, request.id()?);
     let proof = proof_of(request)?;
     let mine = |key: &KnownHostKey| key.id == id && key.user == Some(login.user);
-    let key = context.store.host_keys(login.user)?.into_iter().find(mine).ok_or_else(Problem::not_found)?;
+    let (_room, all) = known(context, login.user, 0)?;
+    let key = all.into_iter().find(mine).ok_or_else(Problem::not_found)?;
     prove(context, request, proof.as_ref(), &format!("remove host key {id}"))?;
     match context.store.delete_host_key(Some(login.user), id)? {
         true => {

@@ -1,11 +1,11 @@
 //! A user's hosts: where they want to go.
 
+use super::room::{list as list_of, room};
 use super::{Answer, Context, Problem, Request, check};
 use crate::limits;
 use crate::random::Id;
 use crate::store::Host;
 use serde::Deserialize;
-use serde_json::json;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,9 +76,11 @@ fn read(context: &Context, request: &Request<'_>) -> Result<Fields, Problem> {
 }
 
 pub fn list(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
-    let mut hosts = context.store.hosts(request.login()?.user)?;
+    let user = request.login()?.user;
+    let room = room(user, context.store.hosts_size(user)?)?;
+    let mut hosts = context.store.hosts(user)?;
     hosts.sort_by(|a, b| (&a.label, &a.address, a.id).cmp(&(&b.label, &b.address, b.id)));
-    Answer::json(200, &json!({"hosts": hosts}))
+    list_of(room, "hosts", hosts)
 }
 
 pub fn add(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {

@@ -17,6 +17,7 @@ mod passkeys;
 mod preferences;
 mod problem;
 mod restore;
+mod room;
 pub mod sessions;
 mod state;
 mod update;
@@ -25,6 +26,7 @@ mod backup;
 
 pub use problem::Problem;
 pub use restore::{Restore, Unfit};
+pub use room::Room;
 
 use crate::auth::logins::{Login, Stage};
 use crate::auth::{Auth, Shown};
@@ -128,6 +130,8 @@ pub struct Answer {
     pub status: u16,
     pub content: Content,
     pub cookie: Cookie,
+    /// Its memory, until it has been sent.
+    pub room: Room,
     /// When it has been sent, the box starts anew.
     pub starts_anew: bool,
 }
@@ -140,7 +144,7 @@ impl Answer {
 
     /// `204`.
     pub fn nothing() -> Answer {
-        Answer { status: 204, content: Content::Nothing, cookie: Cookie::Keep, starts_anew: false }
+        Answer { status: 204, content: Content::Nothing, cookie: Cookie::Keep, room: None, starts_anew: false }
     }
 
     fn with(self, cookie: Cookie) -> Answer {

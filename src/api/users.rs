@@ -3,6 +3,7 @@
 use super::factor::wrong_code;
 use super::login::who;
 use super::logins::parsed;
+use super::room::{list as list_of, room, within};
 use super::{Answer, Context, Problem, Request};
 use crate::audit;
 use crate::journal;
@@ -175,8 +176,9 @@ pub fn reset_factor(context: &Context, request: &Request<'_>) -> Result<Answer, 
 }
 
 /// The log's newest lines, oldest first.
-pub fn log(_: &Context, _: &Request<'_>) -> Result<Answer, Problem> {
-    Answer::json(200, &json!({"lines": journal::tail(usize::MAX)}))
+pub fn log(_: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
+    let room = room(request.login()?.user, limits::JOURNAL_BYTES)?;
+    list_of(room, "lines", journal::tail(usize::MAX))
 }
 
 /// What happened on the box, oldest first; and the mark to ask with for what was before.
@@ -195,7 +197,9 @@ pub fn audit(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         return Err(Problem::bad_request("before is what an answer calls older."));
     }
     let filter = audit::Filter { user: user.as_deref(), event: event.as_deref(), until };
+    let room = room(request.login()?.user, last * limits::AUDIT_LINE_BYTES)?;
     let page = audit::page(&context.audit, last, &filter, before.as_deref());
     let page = page.map_err(|error| Problem::internal(&error))?;
-    Answer::json(200, &json!({"events": parsed(&page.lines).collect::<Vec<_>>(), "older": page.older}))
+    let answer = json!({"events": parsed(&page.lines).collect::<Vec<_>>(), "older": page.older});
+    Ok(within(room, Answer::json(200, &answer)?))
 }

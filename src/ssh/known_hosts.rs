@@ -2,6 +2,7 @@
 
 use crate::limits;
 use russh::keys::{HashAlg, PublicKey};
+use serde::Serialize;
 
 /// One name of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +14,10 @@ pub struct Line {
 }
 
 /// A line that could not be taken, counted from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub line: usize,
-    pub why: String,
+    pub why: &'static str,
 }
 
 /// Comments and empty lines are nobody's business; everything else is taken, or skipped with its reason.
@@ -29,8 +30,8 @@ pub fn parse(text: &str) -> (Vec<Line>, Vec<Skipped>) {
         }
         match read(line) {
             Ok(mut lines) if taken.len() + lines.len() <= limits::HOST_KEYS_PER_USER => taken.append(&mut lines),
-            Ok(_) => skipped.push(Skipped { line: number + 1, why: "there is no place for more".into() }),
-            Err(why) => skipped.push(Skipped { line: number + 1, why: why.into() }),
+            Ok(_) => skipped.push(Skipped { line: number + 1, why: "there is no place for more" }),
+            Err(why) => skipped.push(Skipped { line: number + 1, why }),
         }
     }
     (taken, skipped)

@@ -23,6 +23,11 @@ impl Store {
         self.records.all(&key(HOST, &[user]))
     }
 
+    /// What they take in the store, in bytes.
+    pub fn hosts_size(&self, user: Id) -> Result<usize, StoreError> {
+        self.records.engine.size(&key(HOST, &[user]))
+    }
+
     pub fn host(&self, user: Id, id: Id) -> Result<Option<Host>, StoreError> {
         self.records.get(&key(HOST, &[user, id]))
     }
@@ -83,6 +88,10 @@ impl Store {
 
     pub fn credentials(&self, user: Id) -> Result<Vec<Credential>, StoreError> {
         self.records.all(&key(CREDENTIAL, &[user]))
+    }
+
+    pub fn credentials_size(&self, user: Id) -> Result<usize, StoreError> {
+        self.records.engine.size(&key(CREDENTIAL, &[user]))
     }
 
     pub fn credential(&self, user: Id, id: Id) -> Result<Option<Credential>, StoreError> {

@@ -1,5 +1,5 @@
 //! The small interface everything above stands on: get, range, and one atomic transaction with compare. redb behind it here; a
-//! second engine for several boxes that share one state would stand behind the same three functions.
+//! second engine for several boxes that share one state would stand behind the same functions.
 
 use super::StoreError;
 use crate::limits;
@@ -29,6 +29,9 @@ pub trait Engine: Send + Sync {
 
     /// All pairs whose key begins with `prefix`, in order.
     fn range(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError>;
+
+    /// The bytes of their values together, read one after the other.
+    fn size(&self, prefix: &[u8]) -> Result<usize, StoreError>;
 
     /// All of `changes` or none, on the disk before it answers. False: a condition did not hold and nothing is changed.
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError>;
@@ -119,6 +122,27 @@ impl Redb {
             }
         }
         Ok(())
+    }
+
+    /// Each pair whose key begins with `prefix`, in order, is added to what begins as nothing.
+    fn walk<T: Default>(&self, prefix: &[u8], add: impl Fn(&mut T, &[u8], &[u8])) -> Result<T, StoreError> {
+        self.with(false, |database| {
+            let reading = database.begin_read().map_err(redb::Error::from)?;
+            let mut all = T::default();
+            let table = match reading.open_table(RECORDS) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(all),
+                Err(error) => return Err(redb::Error::from(error).into()),
+            };
+            for pair in table.range(prefix..).map_err(storage)? {
+                let (key, value) = pair.map_err(storage)?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                add(&mut all, key.value(), value.value());
+            }
+            Ok(all)
+        })
     }
 
     /// A change of a copy would be lost: the file is tried again first.
@@ -247,23 +271,11 @@ impl Engine for Redb {
     }
 
     fn range(&self, prefix: &[u8]) -> Result<Vec<Pair>, StoreError> {
-        self.with(false, |database| {
-            let reading = database.begin_read().map_err(redb::Error::from)?;
-            let table = match reading.open_table(RECORDS) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(redb::Error::from(error).into()),
-            };
-            let mut pairs = Vec::new();
-            for pair in table.range(prefix..).map_err(storage)? {
-                let (key, value) = pair.map_err(storage)?;
-                if !key.value().starts_with(prefix) {
-                    break;
-                }
-                pairs.push((key.value().to_vec(), value.value().to_vec()));
-            }
-            Ok(pairs)
-        })
+        self.walk(prefix, |pairs: &mut Vec<Pair>, key, value| pairs.push((key.to_vec(), value.to_vec())))
+    }
+
+    fn size(&self, prefix: &[u8]) -> Result<usize, StoreError> {
+        self.walk(prefix, |size: &mut usize, _, value| *size += value.len())
     }
 
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {

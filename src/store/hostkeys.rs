@@ -33,6 +33,12 @@ impl Store {
         Ok(keys)
     }
 
+    /// What they take in the store, in bytes.
+    pub fn host_keys_size(&self, user: Id) -> Result<usize, StoreError> {
+        let size = |of| self.records.engine.size(&key(HOST_KEY, &[owner(of)]));
+        Ok(size(Some(user))? + size(None)?)
+    }
+
     pub fn all_host_keys(&self) -> Result<Vec<KnownHostKey>, StoreError> {
         self.records.all(&key(HOST_KEY, &[]))
     }

@@ -90,6 +90,10 @@ impl Engine for Snapshot {
         Ok(self.0.iter().filter(|(key, _)| key.starts_with(prefix)).cloned().collect())
     }
 
+    fn size(&self, prefix: &[u8]) -> Result<usize, StoreError> {
+        Ok(self.0.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(_, value)| value.len()).sum())
+    }
+
     fn commit(&self, _: &[Condition], _: &[Change]) -> Result<bool, StoreError> {
         Err(StoreError::Io(io::ErrorKind::ReadOnlyFilesystem.into()))
     }

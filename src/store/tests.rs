@@ -222,6 +222,10 @@ impl Engine for Counting {
         self.0.range(prefix)
     }
 
+    fn size(&self, prefix: &[u8]) -> Result<usize, StoreError> {
+        self.0.size(prefix)
+    }
+
     fn commit(&self, conditions: &[Condition], changes: &[Change]) -> Result<bool, StoreError> {
         self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         self.0.commit(conditions, changes)

@@ -3,7 +3,7 @@
 use super::assets::Asset;
 use super::guard;
 use super::head::Bad;
-use crate::api::{Answer, Content, Cookie, Problem};
+use crate::api::{Answer, Content, Cookie, Problem, Room};
 use std::fmt::Write as _;
 
 /// D4: scripts, styles and connections of our own origin, and nothing else.
@@ -37,6 +37,8 @@ pub struct Reply {
     kind: Option<&'static str>,
     cache: &'static str,
     pub body: Body,
+    /// The memory of the body: given back with it.
+    _room: Room,
     /// When it has been sent, the box starts anew.
     pub starts_anew: bool,
 }
@@ -52,6 +54,7 @@ impl Reply {
             kind: None,
             cache: NO_STORE,
             body: Body::Nothing,
+            _room: None,
             starts_anew: false,
         }
     }
@@ -80,7 +83,7 @@ impl Reply {
                     .with("content-disposition", "attachment; filename=\"footbridge-ca.pem\"")
             }
         };
-        Reply { cookie: answer.cookie, starts_anew: answer.starts_anew, ..reply }
+        Reply { cookie: answer.cookie, _room: answer.room, starts_anew: answer.starts_anew, ..reply }
     }
 
     pub fn problem(problem: &Problem) -> Reply {

@@ -1,6 +1,7 @@
 //! A host is believed by its key: nothing is sent to one that nobody said yes to, and a key that changed is never waved through.
 
 use crate::world::browser::{Browser, Reply};
+use crate::world::footbridge::GIVES_BACK;
 use crate::world::proxy::Proxy;
 use crate::world::ssh_server::{self, SshServer};
 use crate::world::terminal::Terminal;
@@ -382,4 +383,22 @@ fn a_pin_of_one_s_own_does_not_override_an_administrator_s() {
     wants_a_proof(&mut browser, &pin(port, &impostor.fingerprint("ed25519"), None));
     browser.post("/api/hostkeys", pin(port, &impostor.fingerprint("ed25519"), Some(ADA.1))).expect(201);
     is_turned_away(&mut browser, &impostor, &credential);
+}
+
+/// The story: a line of two bytes that is skipped is told in sixty, and took ten times as many on the way there.
+#[test]
+fn what_is_skipped_of_a_paste_does_not_take_the_box_s_memory() {
+    let (box_, browser) = claimed_with(&[GIVES_BACK]);
+    let before = box_.resident();
+    let all: Vec<_> = (0..48)
+        .map(|_| {
+            let mut browser = browser.clone();
+            let body = json!({"known_hosts": "x\n".repeat(20_000)});
+            std::thread::spawn(move || browser.post("/api/hostkeys", body).status)
+        })
+        .collect();
+    let statuses: Vec<u16> = all.into_iter().map(|one| one.join().unwrap()).collect();
+    let mib = box_.most_resident().saturating_sub(before) >> 20;
+    assert!(mib < 64, "{mib} MiB for {statuses:?}");
+    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
 }

@@ -1,6 +1,9 @@
 //! A user's list of hosts keeps what it is given, refuses what could be misread, and gives every text back as text.
 
-use crate::world::claimed;
+use crate::world::browser::{Browser, head, read_some};
+use crate::world::footbridge::GIVES_BACK;
+use crate::world::tls::Tls;
+use crate::world::{claimed, claimed_with, raw};
 use serde_json::{Value, json};
 
 #[test]
@@ -140,4 +143,51 @@ fn a_thousand_hosts_are_the_most() {
     browser.put(&format!("/api/hosts/{first}"), body.clone()).expect(200);
     browser.delete(&format!("/api/hosts/{first}")).expect(204);
     browser.post("/api/hosts", body).expect(201);
+}
+
+/// Asks for the list, and does not read it.
+fn ask_only(browser: &Browser) -> Tls {
+    let lines = [("Host", browser.address.to_string()), ("Cookie", browser.cookie.clone().unwrap())];
+    let lines = lines.map(|(name, value)| (name.to_string(), value));
+    raw::say(browser, &head("GET", "/api/hosts", &lines, None))
+}
+
+fn status(stream: &mut Tls) -> u16 {
+    let mut line = [0; 12];
+    line.iter_mut().for_each(|byte| read_some(stream, std::slice::from_mut(byte)).map(drop).unwrap());
+    String::from_utf8_lossy(&line[9..]).parse().unwrap()
+}
+
+/// The story: a thousand hosts with full notes are a list of 8 MB, and each of sixty connections that did not read it held two copies.
+#[test]
+fn lists_that_nobody_reads_do_not_take_the_box_s_memory() {
+    const EVE: (&str, &str) = ("eve", "a quiet river under the bridge");
+    let (mut box_, mut ada) = claimed_with(&[GIVES_BACK]);
+    box_.add_user(EVE.0, EVE.1);
+    let mut eve = box_.browser();
+    eve.sign_in(EVE);
+    let full = |n: usize| json!({"address": format!("h{n}"), "user": "u", "notes": "\"".repeat(4096)});
+    for n in 0..1000 {
+        eve.post("/api/hosts", full(n)).expect(201);
+    }
+    for n in 0..200 {
+        ada.post("/api/hosts", full(n)).expect(201);
+    }
+    let before = box_.resident();
+    let mut held: Vec<Tls> = (0..60).map(|_| ask_only(&eve)).collect();
+    // Somebody else's tabs have their lists meanwhile.
+    let tabs: Vec<_> = (0..6)
+        .map(|_| {
+            let mut tab = ada.clone();
+            std::thread::spawn(move || tab.get("/api/hosts").expect(200)["hosts"].as_array().unwrap().len())
+        })
+        .collect();
+    tabs.into_iter().for_each(|tab| assert_eq!(tab.join().unwrap(), 200));
+    let statuses: Vec<u16> = held.iter_mut().map(status).collect();
+    let mib = box_.most_resident().saturating_sub(before) >> 20;
+    assert!(mib < 64, "{mib} MiB for {statuses:?}");
+    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+    // Who hangs up gives back what they held.
+    drop(held);
+    assert_eq!(eve.get("/api/hosts").expect(200)["hosts"].as_array().unwrap().len(), 1000);
 }
