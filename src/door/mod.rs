@@ -91,7 +91,7 @@ pub struct Door {
     listener: TcpListener,
     redirector: Option<TcpListener>,
     address: SocketAddr,
-    names: Vec<String>,
+    names: Arc<[String]>,
     source: Source,
     certificate: Arc<Certificate>,
     renewal_failed: Mutex<Option<Instant>>,
@@ -132,7 +132,7 @@ impl Door {
             address: listener.local_addr().map_err(|error| error.to_string())?,
             listener,
             redirector,
-            names,
+            names: names.into(),
             source,
             tls: Arc::new(tls_config(certificate.clone(), settings.asks)?),
             certificate,
@@ -172,7 +172,7 @@ impl Door {
     }
 
     /// What the box is called, in lower case.
-    pub fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Arc<[String]> {
         self.names.clone()
     }
 
@@ -227,7 +227,7 @@ impl Door {
                 self.let_in(stream, Service::Page(serve.clone()));
             }
             if let Some(stream) = self.redirector.as_ref().and_then(accept) {
-                self.let_in(stream, Service::Redirect(self.address.port()));
+                self.let_in(stream, Service::Redirect(self.names.clone(), self.address.port()));
             }
         }
     }
@@ -286,7 +286,7 @@ const ANSWER: u8 = 2;
 
 enum Service {
     Page(Serve),
-    Redirect(u16),
+    Redirect(Arc<[String]>, u16),
 }
 
 fn live(stream: Arc<TcpStream>, place: Place, tls: &Arc<ServerConfig>, service: Service) {
@@ -295,7 +295,7 @@ fn live(stream: Arc<TcpStream>, place: Place, tls: &Arc<ServerConfig>, service: 
             .map_err(io::Error::other)
             .and_then(|connection| Tls::accept(stream, connection, place, tls::PATIENCE))
             .map(|wire| serve(Box::new(wire))),
-        Service::Redirect(port) => redirect::serve(&stream, port, place),
+        Service::Redirect(names, port) => redirect::serve(&stream, &names, port, place),
     };
     if let Err(error) = outcome {
         log::debug!("a connection ended at the door: {error}");

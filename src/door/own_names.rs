@@ -18,7 +18,7 @@ pub fn host_names() -> Vec<String> {
     names
 }
 
-pub fn is_name(text: &str) -> bool {
+fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     (1..=limits::HOST_NAME_BYTES).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['-', '.'])
 }

@@ -3,6 +3,7 @@
 use super::admission::Place;
 use super::client_certificates;
 use crate::limits;
+use crate::web::plain;
 use crate::wire::{self, Wire};
 use rustls::ServerConnection;
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,12 +19,6 @@ pub struct Tls {
     place: Place,
     certificate: Option<String>,
 }
-
-/// Who speaks plain HTTP to this port gets a word, not a riddle.
-const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 54\r\n\
-cache-control: no-store\r\nx-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'\r\n\
-x-frame-options: DENY\r\nreferrer-policy: no-referrer\r\nconnection: close\r\n\r\n\
-This port speaks HTTPS. Put https:// before its name.\n";
 
 impl Tls {
     /// The handshake, within one absolute deadline.
@@ -62,7 +57,7 @@ impl Tls {
         if first[0].is_ascii_uppercase() {
             // What has come is read away: closing over unread bytes would reset the connection before the answer is seen.
             let _ = (&*self.stream).read(&mut [0; 4096]);
-            let _ = (&*self.stream).write(PLAIN);
+            let _ = (&*self.stream).write(&plain::word());
             let _ = self.stream.shutdown(Shutdown::Write);
             return Err(io::Error::new(ErrorKind::InvalidData, "plain HTTP on the TLS port"));
         }
@@ -164,15 +159,3 @@ impl Wire for Tls {
 
 /// The handshake's deadline of production.
 pub const PATIENCE: Duration = limits::TLS_HANDSHAKE;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_to_plain_http_is_as_long_as_it_says() {
-        let text = std::str::from_utf8(PLAIN).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
-    }
-}

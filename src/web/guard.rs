@@ -7,12 +7,28 @@ use crate::store::Role;
 use std::net::IpAddr;
 
 /// J3, against DNS rebinding: the box answers to its names and to addresses. A rebound name is neither.
-pub fn host_is_ours(host: &str, names: &[String]) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((inner, _)) => return inner.parse::<IpAddr>().is_ok(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.parse::<IpAddr>().is_ok() || names.iter().any(|ours| ours == name)
+pub fn check_host(host: &str, names: &[String]) -> Result<(), Problem> {
+    match host_is_ours(host, names) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            421,
+            "wrong_host",
+            "This box does not answer to the name you used.",
+            "Use its address, or add the name to names in its configuration.",
+        )),
+    }
+}
+
+fn host_is_ours(host: &str, names: &[String]) -> bool {
+    let name = without_port(host);
+    let v6 = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    v6.unwrap_or(name).parse::<IpAddr>().is_ok() || names.iter().any(|ours| ours == name)
+}
+
+/// Of `name:port`, `address:port` or `[address]:port`.
+pub fn without_port(host: &str) -> &str {
+    let end = host.find(']').map_or_else(|| host.find(':'), |bracket| Some(bracket + 1));
+    &host[..end.unwrap_or(host.len())]
 }
 
 /// At the root of its host the cookie is the host's own (C2). Below a base path it must not go to whatever else lives there, which the

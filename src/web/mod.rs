@@ -6,6 +6,7 @@
 mod assets;
 mod guard;
 mod head;
+pub mod plain;
 mod proxies;
 mod reply;
 
@@ -32,7 +33,7 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct Site {
     pub context: Arc<Context>,
     /// Host names the box answers to (J3), in lower case.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     pub proxies: Proxies,
     /// Are browsers asked for certificates of their own (R2)?
     pub asks: bool,
@@ -119,7 +120,7 @@ impl Connection<'_> {
 
     fn say(&mut self, reply: &Reply, verb: Option<Verb>, close: bool) -> io::Result<Next> {
         let until = Instant::now() + limits::WRITE_DEADLINE;
-        let body = if verb == Some(Verb::Head) { &[] } else { reply.body.bytes() };
+        let body = reply.body_for(verb);
         let mut bytes = reply.head(self.site.hsts, &self.site.base, close).into_bytes();
         // One packet for a small answer; a big one is not copied.
         if body.len() <= limits::SMALL_REPLY_BYTES {
@@ -229,13 +230,8 @@ impl Connection<'_> {
     // ---- guard, route, answer ----
 
     fn handle(&mut self, head: &Head) -> io::Result<Outcome> {
-        if !guard::host_is_ours(&head.host, &self.site.names) {
-            return Ok(Outcome::LastReply(Reply::problem(&Problem::new(
-                421,
-                "wrong_host",
-                "This box does not answer to the name you used.",
-                "Use its address, or add the name to names in its configuration.",
-            ))));
+        if let Err(problem) = guard::check_host(&head.host, &self.site.names) {
+            return Ok(Outcome::LastReply(Reply::problem(&problem)));
         }
         let now = clock::now();
         match find(head.verb, guard::below(&head.path, &self.site.base)) {

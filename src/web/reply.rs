@@ -2,7 +2,7 @@
 
 use super::assets::Asset;
 use super::guard;
-use super::head::Bad;
+use super::head::{Bad, Verb};
 use crate::api::{Answer, Content, Cookie, Problem, Room};
 use std::fmt::Write as _;
 
@@ -121,8 +121,22 @@ impl Reply {
         }
     }
 
+    pub fn text(status: u16, text: &'static str) -> Reply {
+        let (kind, body) = (Some("text/plain; charset=utf-8"), Body::Embedded(text.as_bytes()));
+        Reply { kind, body, ..Reply::new(status) }
+    }
+
+    pub fn moved(to: String) -> Reply {
+        Reply::new(301).with("location", to)
+    }
+
     pub fn switching(accept: String) -> Reply {
         Reply::new(101).with("upgrade", "websocket").with("connection", "upgrade").with("sec-websocket-accept", accept)
+    }
+
+    /// What follows the head: nothing, if that is all that was asked for.
+    pub fn body_for(&self, verb: Option<Verb>) -> &[u8] {
+        if verb == Some(Verb::Head) { &[] } else { self.body.bytes() }
     }
 
     /// The head, for a page that lives below `base`. `close`: the connection ends after it.
@@ -170,6 +184,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         201 => "Created",
         204 => "No Content",
+        301 => "Moved Permanently",
         304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",

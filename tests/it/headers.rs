@@ -1,8 +1,13 @@
 //! Every answer, whatever it is, carries the hardening headers, a cache rule that fits, and no word about what serves it.
 
-use crate::world::browser::{Browser, Reply, head};
+use crate::world::browser::{Browser, Reply, head, read_reply};
+use crate::world::footbridge::Footbridge;
+use crate::world::patience::PATIENCE;
+use crate::world::proxy::closed_port;
 use crate::world::{ADA, claimed, raw};
 use serde_json::json;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 
 const EXACT: [(&str, &str); 8] = [
     ("x-frame-options", "DENY"),
@@ -87,12 +92,35 @@ fn not_an_upgrade(browser: &Browser) -> Reply {
     raw::request(browser, "GET", "/api/sessions/x/attach", &lines, None)
 }
 
+/// Of the port that only sends people to the page, and of the page's own port to whoever forgot the s of https.
+#[test]
+fn what_is_said_over_plain_http_is_hardened_too() {
+    let plain = closed_port();
+    let box_ = Footbridge::start_with(&[("FOOTBRIDGE_HTTP_LISTEN", &format!("127.0.0.1:{plain}"))]);
+    let page = box_.browser().address;
+    let ask = |to: SocketAddr, host: &str| {
+        let mut stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // In one piece: the page's port answers the first that comes.
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap();
+        read_reply(&mut stream, false).unwrap()
+    };
+    let plain = SocketAddr::from(([127, 0, 0, 1], plain));
+    let way = ask(plain, "localhost:80");
+    check_dynamic("301", 301, &way);
+    assert_eq!(way.header("location"), Some(format!("https://localhost:{}/", page.port()).as_str()));
+    let foreign = ask(plain, "evil.example");
+    check_dynamic("421", 421, &foreign);
+    assert_eq!(foreign.header("location"), None);
+    assert_eq!(foreign.refusal(421), "wrong_host");
+    check_dynamic("400 plain", 400, &ask(page, "localhost"));
+}
+
 #[test]
 fn an_upgrade_is_hardened_too() {
     let (_box, mut browser) = claimed();
-    let started = browser
-        .post("/api/sessions", json!({"address": "127.0.0.1", "port": crate::world::proxy::closed_port(), "user": "x"}))
-        .expect(201);
+    let started =
+        browser.post("/api/sessions", json!({"address": "127.0.0.1", "port": closed_port(), "user": "x"})).expect(201);
     let (id, ticket) = (started["session"]["id"].as_str().unwrap(), started["ticket"].as_str().unwrap());
     let (origin, cookie) = (browser.origin(), browser.cookie.clone().unwrap());
     let path = format!("/api/sessions/{id}/attach?ticket={ticket}");
