@@ -10,9 +10,12 @@ export function auditCsv(events: AuditEvent[]): string {
   return [names.join(','), ...rows].join('\r\n') + '\r\n';
 }
 
-/** A cell that begins like a formula would be run by some spreadsheets; a name typed at the sign-in may begin so. */
+/** What some spreadsheets run, where a cell begins; and where one begins depends on the reader: German Excel cuts this file at each ';'. */
+const FORMULA = /(?:^|[;,\t\r\n])[\s"]*(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
+/** Names typed at the sign-in and labels are anybody's: an apostrophe keeps what follows it a text. */
 function cell(value: unknown): string {
   const text = value === undefined || value === null ? '' : String(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = text.replace(FORMULA, "$&'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

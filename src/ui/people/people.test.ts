@@ -31,3 +31,14 @@ test('a table whose cells neither break out nor run', () => {
   assert.equal(lines[1], '1970-01-01T00:00:00.000Z,signin,ada,::1,');
   assert.equal(lines[2], `1970-01-01T00:00:01.000Z,signin.failed,"'=HYPERLINK(""x"")",,"a,b"`);
 });
+
+test('a cell that some spreadsheets cut at another sign holds no formula', () => {
+  // Where the list separator is ';' (German Excel), a file of commas is cut at each ';'; a tab is what pasted text is cut at.
+  for (const label of ['x;=HYPERLINK("https://evil.example")', 'x; =1+1', 'x\t+1', 'x,@SUM(A1)', 'x\n-1', 'x";"=1', 'x;"=1', '\uff1d1+1', 'x;\u00a0=1']) {
+    const row = auditCsv([{ time: 0, event: 'device.trust', user: 'eve', peer: '10.0.0.7', label } as never]).split('\r\n').slice(1).join('\n');
+    const begun = row.split(/[;,\t\n]/).map((one) => one.replace(/^[\s"]+/, ''));
+    assert.ok(!begun.some((one) => /^[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(one)), row);
+  }
+  const plain = 'ada; her laptop - the old one';
+  assert.ok(auditCsv([{ time: 0, event: 'x', label: plain } as never]).endsWith(`,${plain}\r\n`), 'text stays text');
+});
