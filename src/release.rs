@@ -161,12 +161,18 @@ impl Inbox {
         Ok(())
     }
 
-    /// The whole one is handed on.
-    pub fn install(&self, by: Id, id: Id) -> Result<(), Refused> {
+    /// The whole one is handed on, if it still may be: a piece that is being written is waited for first.
+    pub fn install<E: From<Refused>>(
+        &self,
+        by: Id,
+        id: Id,
+        may_still: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut place = self.lock();
         let fits = |upload: &&mut Upload| upload.id == id && upload.by == by && upload.whole;
         place.as_mut().filter(fits).ok_or(Refused::Gone)?;
-        (self.install)(&self.program())?;
+        may_still()?;
+        (self.install)(&self.program()).map_err(Refused::Disk)?;
         *place = None;
         Ok(())
     }
@@ -267,6 +273,10 @@ mod tests {
         Inbox::open(data, Kind::Program, Ok(maker.public_key().as_ref().to_vec()), Box::new(|_| Ok(())))
     }
 
+    fn yes() -> Result<(), Refused> {
+        Ok(())
+    }
+
     fn files(data: &Path) -> usize {
         fs::read_dir(data.join("update")).map_or(0, Iterator::count)
     }
@@ -284,11 +294,12 @@ mod tests {
         for (at, piece) in [(0, &b"pro"[..]), (3, b""), (3, b"grams"), (u64::MAX, b"g")] {
             assert!(matches!(inbox.put(ada, id, at, piece), Err(Refused::OutOfPlace(3))));
         }
-        assert!(matches!(inbox.install(ada, id), Err(Refused::Gone)), "half a program");
+        assert!(matches!(inbox.install(ada, id, yes), Err(Refused::Gone)), "half a program");
         assert_eq!(inbox.put(ada, id, 3, b"gram").unwrap(), (7, true));
-        assert!(matches!(inbox.install(eve, id), Err(Refused::Gone)));
-        inbox.install(ada, id).unwrap();
-        assert!(matches!(inbox.install(ada, id), Err(Refused::Gone)), "once");
+        assert!(matches!(inbox.install(eve, id, yes), Err(Refused::Gone)));
+        assert!(matches!(inbox.install(ada, id, || Err(Refused::NotSigned)), Err(Refused::NotSigned)), "no more");
+        inbox.install(ada, id, yes).unwrap();
+        assert!(matches!(inbox.install(ada, id, yes), Err(Refused::Gone)), "once");
         assert_eq!(files(data.path()), 2, "the updater reads them");
         inbox.ended(true, "well").unwrap();
         assert_eq!(files(data.path()), 1);

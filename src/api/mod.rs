@@ -222,7 +222,7 @@ pub struct Context {
     pub audit: PathBuf,
     /// No terminal begins that the audit does not know of.
     pub audit_required: bool,
-    /// Makes a backup under this passphrase. The room that knows how is above.
+    /// Makes a backup under this passphrase, when its turn has come and it may still be made. The room that knows how is above.
     pub make_backup: MakeBackup,
     /// Where a newer program is put.
     pub inbox: Arc<Inbox>,
@@ -230,7 +230,7 @@ pub struct Context {
     pub restore: Arc<Restore>,
 }
 
-pub type MakeBackup = Box<dyn Fn(&Secret) -> Result<Vec<u8>, String> + Send + Sync>;
+pub type MakeBackup = Box<dyn Fn(&Secret, &dyn Fn() -> Result<(), Problem>) -> Result<Vec<u8>, Problem> + Send + Sync>;
 
 const fn route(method: Method, path: &'static str, access: Access, handler: Handler) -> Route {
     let body_bytes = match (method, access) {

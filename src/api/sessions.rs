@@ -298,7 +298,7 @@ mod tests {
             ca_pem: None,
             audit: dir.join("audit.log"),
             audit_required: false,
-            make_backup: Box::new(|_| Err("no backups here".into())),
+            make_backup: Box::new(|_, _| Err(Problem::internal(&"no backups here"))),
             inbox: Arc::new(Inbox::open(dir, Kind::Program, Err("no updates here".into()), Box::new(|_| Ok(())))),
             restore: Arc::new(Restore::new(Box::new(|_, _, _| Ok(0)), Box::new(|| {}))),
         }

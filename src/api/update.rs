@@ -101,7 +101,8 @@ struct Which {
 /// How it ends is read from [`get`] afterwards, perhaps of the new program.
 pub fn install(context: &Context, request: &Request<'_>) -> Result<Answer, Problem> {
     let fields: Which = request.read()?;
-    context.inbox.install(request.login()?.id, fields.upload)?;
+    let login = request.login()?;
+    context.inbox.install(login.id, fields.upload, || Ok::<_, Problem>(context.auth.in_turn(login, || ())?))?;
     note(request, "admin.update.install", "box")?;
     Ok(Answer { status: 202, ..Answer::nothing() })
 }

@@ -4,7 +4,7 @@ use super::admin::{self, Office, Running};
 use super::config::Config;
 use super::supervisor::{self, Supervisor};
 use super::{Outcome, backup, device_key, doctor, update};
-use crate::api::{Context, MakeBackup, Restore};
+use crate::api::{Context, MakeBackup, Problem, Restore};
 use crate::audit;
 use crate::auth::{self, Auth};
 use crate::bridge::Registry;
@@ -166,9 +166,10 @@ fn start_anew(program: &Path, activated: bool) -> ExitCode {
 /// One at a time: each costs memory and, for a while, a core.
 fn backup_maker(rooms: &Rooms) -> MakeBackup {
     let (data, store, turn) = (rooms.data.clone(), rooms.store.clone(), Mutex::new(()));
-    Box::new(move |passphrase| {
+    Box::new(move |passphrase, may_still| {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        backup::make(&data, &store, passphrase)
+        may_still()?;
+        backup::make(&data, &store, passphrase).map_err(|why| Problem::internal(&why))
     })
 }
 

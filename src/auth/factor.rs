@@ -196,6 +196,8 @@ impl Auth {
             true => self.spend_code(login, &user, proof, who)?,
             false => self.spend_password(login, &user, proof, who)?,
         }
+        // Hashing took its time: who was put out meanwhile has proven nothing.
+        self.own(login)?;
         login.grant(what.to_owned(), who.now.since_boot);
         audit::note("stepup", &[("user", &user.name), ("what", what), ("peer", &who.peer.to_string())]);
         Ok(())

@@ -155,6 +155,27 @@ fn an_administrator_who_is_overtaken_does_nothing_to_others() {
     assert_eq!(serde_json::to_string(&auth.store.users().unwrap()).unwrap(), before);
     assert!(is_ended(auth.unlock(Some(&by), bob)) && is_ended(auth.take_back_invite(&by, invited[0].id)));
     assert_eq!(auth.store.invites().unwrap(), invited);
+    assert!(is_ended(auth.in_turn(&by, || panic!("done all the same"))));
+}
+
+/// The story: whoever was put out while the password of their proof was hashed had proven something all the same.
+#[test]
+fn a_proof_of_who_is_overtaken_while_it_is_hashed_is_none() {
+    let Box_ { auth, .. } = fresh(settings());
+    let ada = add(&auth, "ada").id;
+    let login = auth.sign_in("ada", &GOOD.into(), &who()).unwrap().login;
+    let places = [(); 2].map(|()| auth.hasher.place(Turn::Stranger).unwrap());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| auth.step_up(&login, &GOOD.into(), "backup", &who()));
+        while auth.hasher.known_that_wait() == 0 {
+            assert!(!waiting.is_finished());
+            std::thread::yield_now();
+        }
+        elsewhere(&auth).set_disabled(ada, true).unwrap();
+        drop(places);
+        assert!(is_ended(waiting.join().unwrap()));
+    });
+    assert!(!auth.take_step_up(&login, "backup", &who()));
 }
 
 #[test]
