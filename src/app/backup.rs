@@ -23,6 +23,7 @@ use crate::audit;
 use crate::auth::{self, Auth, Cost};
 use crate::clock::{self, Seconds};
 use crate::disk::{self, Beside};
+use crate::door;
 use crate::limits;
 use crate::random::{self, Id};
 use crate::secret::{Key32, Secret};
@@ -249,7 +250,7 @@ fn unseal(bytes: &[u8], key: &Key32) -> Result<Zeroizing<Vec<u8>>, String> {
         .map_err(|_| "it does not open: the passphrase is wrong, or the file was changed or cut off".into())
 }
 
-/// Every record under the device key that is in it.
+/// What it restores must be a box that starts: certificates that can be used, and every record under the device key that is in it.
 fn check(mut bundle: Bundle) -> Result<Opened, String> {
     let decode = |text: &String| BASE64.decode(text).map_err(|_| "this backup is damaged".to_owned());
     let device_key = Zeroizing::new(decode(&bundle.device_key)?);
@@ -260,6 +261,10 @@ fn check(mut bundle: Bundle) -> Result<Opened, String> {
         Ok((name.clone(), Zeroizing::new(decode(text)?)))
     });
     let tls = tls.collect::<Result<Vec<_>, String>>()?;
+    let file = |name: &str| tls.iter().find(|(known, _)| known == name).map(|(_, bytes)| bytes.as_slice());
+    if !door::are_of_use(file) {
+        return Err("this backup's certificates cannot be read, and no box would start with them".into());
+    }
     let records = mem::take(&mut bundle.records).into_iter();
     let records = records.map(|(key, value)| Ok((decode(&key)?, decode(&value)?)));
     let snapshot = Snapshot(records.collect::<Result<_, String>>()?);

@@ -19,6 +19,7 @@ use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -112,8 +113,8 @@ impl OwnCertificates {
 
     fn make_leaf(&self, now: &Now) -> Result<(), String> {
         let path = self.path("ca.key");
-        let pem = Zeroizing::new(fs::read_to_string(&path).map_err(told(&path))?);
-        let ca_key = KeyPair::from_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))?;
+        let pem = Zeroizing::new(fs::read(&path).map_err(told(&path))?);
+        let ca_key = signing_key(&pem).map_err(|error| format!("{}: {error}", path.display()))?;
         let not_before = start_of_validity(now);
         let leaf = Leaf { names: self.wanted_names(), not_before, not_after: not_before + limits::LEAF_DAYS * DAY };
         let key = KeyPair::generate().map_err(failed)?;
@@ -137,7 +138,7 @@ impl OwnCertificates {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> String {
+fn failed(error: impl Display) -> String {
     format!("a certificate cannot be made: {error}")
 }
 
@@ -194,15 +195,37 @@ fn subject(name: &str) -> Result<SanType, String> {
 
 /// The owner's certificate, or ours: a chain and the key that fits it.
 pub fn load(chain: &Path, key: &Path) -> Result<CertifiedKey, String> {
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(|error| format!("{}: {error}", chain.display()))?;
+    let read = |path: &Path| fs::read(path).map(Zeroizing::new).map_err(told(path));
+    certified((&chain.display(), &read(chain)?), (&key.display(), &read(key)?))
+}
+
+/// A file's name, for people, and what is in it.
+type File<'a> = (&'a dyn Display, &'a [u8]);
+
+fn certified(chain: File<'_>, key: File<'_>) -> Result<CertifiedKey, String> {
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.1)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", chain.0))?;
     if certificates.is_empty() {
-        return Err(format!("{}: there is no certificate in it", chain.display()));
+        return Err(format!("{}: there is no certificate in it", chain.0));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
+    let private = PrivateKeyDer::from_pem_slice(key.1).map_err(|error| format!("{}: {error}", key.0))?;
     CertifiedKey::from_der(certificates, private, &crypto::ring::default_provider())
-        .map_err(|error| format!("{} and {} do not go together: {error}", chain.display(), key.display()))
+        .map_err(|error| format!("{} and {} do not go together: {error}", chain.0, key.0))
+}
+
+fn signing_key(pem: &[u8]) -> Result<KeyPair, String> {
+    let text = std::str::from_utf8(pem).map_err(failed)?;
+    KeyPair::from_pem(text).map_err(|error| error.to_string())
+}
+
+/// Could [`OwnCertificates::open`] begin with these files of `tls/`? It makes what is missing, and a leaf that is due or cannot be read;
+/// but it puts no other CA in the place of one that browsers trust.
+pub fn are_of_use<'a>(file: impl Fn(&str) -> Option<&'a [u8]>) -> bool {
+    let (Some(ca), Some(ca_key)) = (file("ca.pem"), file("ca.key")) else { return true };
+    let leaf = file("leaf.pem").zip(file("leaf.key"));
+    leaf.is_some_and(|(chain, key)| certified((&"leaf.pem", chain), (&"leaf.key", key)).is_ok())
+        || (signing_key(ca_key).is_ok() && std::str::from_utf8(ca).is_ok())
 }
 
 /// SHA-256 of the leaf, in lower-case hexadecimal, as browsers show it.
@@ -277,6 +300,52 @@ mod tests {
         assert_eq!(fingerprint(&kept), fingerprint(&first));
         assert!(own.renew_if_due(&now).is_err());
         assert_eq!(fs::read_dir(&tls).unwrap().count(), before, "nothing is left beside them");
+    }
+
+    /// Each answer is what the start itself says.
+    #[test]
+    fn files_are_of_use_if_the_box_starts_with_them() {
+        const NAMES: [&str; 5] = ["ca.pem", "ca.key", "leaf.pem", "leaf.key", "leaf.json"];
+        let dir = tempfile::tempdir().unwrap();
+        let now = at(BUILT_AFTER + 300 * DAY);
+        OwnCertificates::open(dir.path(), &[], &now).unwrap();
+        let good = NAMES.map(|name| fs::read(dir.path().join("tls").join(name)).unwrap());
+        for (what, changes, use_) in [
+            ("all as they were", &[][..], true),
+            ("none", &[(0, None), (1, None), (2, None), (3, None), (4, None)], true),
+            ("no certificate of the CA", &[(0, None), (2, None)], true),
+            ("no key of the CA", &[(1, None), (3, None)], true),
+            ("a leaf that can be made anew", &[(2, Some("x")), (3, Some("x")), (4, Some("x"))], true),
+            ("another's key", &[(3, Some("ca.key"))], true),
+            ("a CA that makes no leaf any more", &[(1, Some("x"))], true),
+            ("and has none", &[(1, Some("x")), (2, Some("x"))], false),
+            ("and no key of it", &[(1, Some("x")), (3, None)], false),
+            ("a CA that is no text", &[(0, Some("\u{fffd}")), (2, None)], false),
+            (
+                "nothing but junk",
+                &[(0, Some("x")), (1, Some("x")), (2, Some("x")), (3, Some("x")), (4, Some("x"))],
+                false,
+            ),
+        ] {
+            let mut files = good.clone().map(Some);
+            for (at, change) in changes {
+                files[*at] = change.map(|text| match text {
+                    "ca.key" => good[1].clone(),
+                    "\u{fffd}" => vec![0xff],
+                    text => text.into(),
+                });
+            }
+            let file = |name: &str| NAMES.iter().position(|known| *known == name).and_then(|at| files[at].as_deref());
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("tls")).unwrap();
+            for (name, bytes) in NAMES.into_iter().zip(&files) {
+                if let Some(bytes) = bytes {
+                    fs::write(dir.path().join("tls").join(name), bytes).unwrap();
+                }
+            }
+            assert_eq!(are_of_use(file), use_, "{what}");
+            assert_eq!(OwnCertificates::open(dir.path(), &[], &now).is_ok(), use_, "{what}, at the start");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::clock::{self, Instant, Now};
 use crate::limits;
 use crate::web::Proxies;
 use crate::wire::Wire;
+pub use certificates::are_of_use;
 pub use probe::probe;
 
 use admission::{Admission, Limits, Place};

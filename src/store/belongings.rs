@@ -7,9 +7,9 @@ use crate::random::Id;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-const HOST: &str = "host";
-const CREDENTIAL: &str = "credential";
-const PREFERENCES: &str = "preferences";
+pub(super) const HOST: &str = "host";
+pub(super) const CREDENTIAL: &str = "credential";
+pub(super) const PREFERENCES: &str = "preferences";
 /// `last_used` is for people: to the minute is enough, and the card is spared.
 const TOUCH_SECONDS: Seconds = 60;
 

@@ -17,7 +17,6 @@ pub type Step = fn(&Records, &mut Plan) -> Result<(), StoreError>;
 
 /// `STEPS[n]` leads from format n + 1 to n + 2; this program writes format `STEPS.len() + 1`.
 pub const STEPS: &[Step] = &[];
-pub const TODAY: u32 = STEPS.len() as u32 + 1;
 
 fn format_key() -> Vec<u8> {
     key("format", &[])

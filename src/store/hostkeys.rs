@@ -6,7 +6,7 @@ use super::{KnownHostKey, Store, StoreError};
 use crate::limits;
 use crate::random::Id;
 
-const HOST_KEY: &str = "hostkey";
+pub(super) const HOST_KEY: &str = "hostkey";
 
 fn owner(user: Option<Id>) -> Id {
     user.unwrap_or(Id::from_bytes([0; 16]))

@@ -4,7 +4,7 @@ use super::table::{Plan, key};
 use super::{Invite, Store, StoreError, User};
 use crate::random::Id;
 
-const INVITE: &str = "invite";
+pub(super) const INVITE: &str = "invite";
 
 impl Store {
     pub fn invites(&self) -> Result<Vec<Invite>, StoreError> {

@@ -1,11 +1,17 @@
 //! All records at one moment, as they are stored: what a backup holds.
 
+use super::belongings::{CREDENTIAL, HOST, PREFERENCES};
 use super::engine::{Change, Condition, Engine, Pair, Redb};
-use super::table::{Plan, Records};
-use super::{Store, StoreError, User, format};
+use super::format::{self, Step};
+use super::hostkeys::HOST_KEY;
+use super::invites::INVITE;
+use super::table::{Plan, Records, key};
+use super::users::{USER, name_key};
+use super::{Credential, Host, Invite, KnownHostKey, Store, StoreError, User};
 use crate::secret::Key32;
 use crate::vault::VaultError;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -28,16 +34,20 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Checks every record's MAC, and that this program can read the format.
+    /// Is this what a start can live with? Every record's MAC is checked, and each is read as what its table holds.
     pub fn check(&self, key: Key32) -> Result<Contents, StoreError> {
-        let records = Records::new(Box::new(self.clone()), key);
-        let all = records.all::<Value>(b"")?;
+        self.check_by(key, format::STEPS)
+    }
+
+    pub(super) fn check_by(&self, key: Key32, steps: &[Step]) -> Result<Contents, StoreError> {
+        let records = Records::new(Box::new(self.clone()), key.clone());
+        self.0.iter().try_for_each(|(key, value)| records.proven(key, value).map(drop))?;
         let format = format::read(&records)?.ok_or_else(|| StoreError::Damaged("it has no format".into()))?;
-        if format > format::TODAY {
-            return Err(StoreError::Newer(format));
-        }
-        let users = self.0.iter().filter(|(key, _)| key.starts_with(b"user/")).count();
-        Ok(Contents { format, records: all.len(), users })
+        let steps = steps.get(format.max(1) as usize - 1..).ok_or(StoreError::Newer(format))?;
+        // An older format is read as the start will read it, once it has brought it up to date.
+        let today = steps.iter().try_fold(records, |records, step| after(&records, *step, key.clone()))?;
+        let users = readable(&today)?;
+        Ok(Contents { format, records: self.0.len(), users })
     }
 
     /// The same records with their MACs under another key, and each user changed. One that is not as it was written is an error: it must
@@ -77,6 +87,44 @@ impl Snapshot {
         }
         let changes: Vec<Change> = self.0.into_iter().map(|(key, value)| Change::Put(key, value)).collect();
         Redb::open(&path)?.commit(&[], &changes).map(drop)
+    }
+}
+
+/// The records after this step.
+fn after(before: &Records, step: Step, key: Key32) -> Result<Records, StoreError> {
+    let mut plan = Plan::default();
+    step(before, &mut plan)?;
+    let mut pairs: BTreeMap<_, _> = before.engine.range(b"")?.into_iter().collect();
+    for change in plan.changes {
+        match change {
+            Change::Put(key, value) => drop(pairs.insert(key, value)),
+            Change::Delete(key) => drop(pairs.remove(&key)),
+        }
+    }
+    Ok(Records::new(Box::new(Snapshot(pairs.into_iter().collect())), key))
+}
+
+/// Each record is read as what its table holds; and each user has their name, and each name its user. How many users.
+fn readable(records: &Records) -> Result<usize, StoreError> {
+    records.all::<Host>(&key(HOST, &[]))?;
+    records.all::<Credential>(&key(CREDENTIAL, &[]))?;
+    records.all::<Map<String, Value>>(&key(PREFERENCES, &[]))?;
+    records.all::<KnownHostKey>(&key(HOST_KEY, &[]))?;
+    records.all::<Invite>(&key(INVITE, &[]))?;
+    let (mut users, mut named) = (Vec::new(), Vec::new());
+    for (place, value) in records.engine.range(&key(USER, &[]))? {
+        let user: User = records.open(&place, &value)?;
+        users.push((name_key(&user.name), user.id, place));
+    }
+    for (name, value) in records.engine.range(&name_key(""))? {
+        let id = records.open(&name, &value)?;
+        named.push((name, id, key(USER, &[id])));
+    }
+    users.sort();
+    named.sort();
+    match users == named {
+        true => Ok(users.len()),
+        false => Err(StoreError::Damaged("a user and their name do not go together".into())),
     }
 }
 

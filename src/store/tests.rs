@@ -1,5 +1,5 @@
 use super::engine::{Change, Condition, Engine};
-use super::table::{Plan, key};
+use super::table::{Plan, Records, key};
 use super::*;
 use crate::random::{self, Id};
 use crate::vault::{About, DataKey};
@@ -511,6 +511,75 @@ fn a_snapshot_under_another_key_is_the_same_and_makes_nothing_good_that_was_chan
         *changed.0[at].1.first_mut().unwrap() ^= 1;
         assert!(matches!(under(changed), Err(StoreError::Damaged(_))), "record {at}");
     }
+}
+
+/// The story: whatever was JSON under a good MAC passed, and the box that it was restored on did not start.
+#[test]
+fn a_snapshot_with_a_record_that_cannot_be_read_is_no_good_one() {
+    let (_dir, secret, store) = fresh();
+    let ada = user("ada");
+    store.add_user(&ada).unwrap();
+    store.put_host(ada.id, &host("h"), 9).unwrap();
+    let good = store.snapshot().unwrap();
+    let records = Records::new(Box::new(Snapshot(Vec::new())), secret.clone());
+    let eve = user("eve");
+    let (place, name) = (key("user", &[eve.id]), b"name/eve".to_vec());
+    let with = |pairs: &[(&[u8], String)]| {
+        let mut snapshot = good.clone();
+        for (key, json) in pairs {
+            snapshot.0.retain(|(known, _)| known != key);
+            snapshot.0.push((key.to_vec(), records.seal(key, json.as_bytes())));
+        }
+        snapshot.check(secret.clone()).map(|found| found.users).map_err(|error| error.to_string())
+    };
+    let (whole, id) = (serde_json::to_string(&eve).unwrap(), serde_json::to_string(&eve.id).unwrap());
+    assert_eq!(with(&[(&place, whole.clone()), (&name, id.clone())]), Ok(2));
+    let of_ada = |table| key(table, &[ada.id, Id::random()]);
+    let elsewhere = Id::random();
+    let (other, other_id) = (key("user", &[elsewhere]), serde_json::to_string(&elsewhere).unwrap());
+    for (what, pairs) in [
+        ("a user of another form", &[(&place[..], r#"{"role":"viewer"}"#.into()), (&name, id.clone())][..]),
+        ("no name", &[(&place, whole.clone())]),
+        ("another's name", &[(&place, whole.clone()), (&name, id.clone()), (b"name/ada", id.clone())]),
+        ("a name of nobody", &[(&name, id.clone())]),
+        ("a name that is no id", &[(&name, "7".into())]),
+        ("a user in another's place", &[(&other, whole.clone()), (&name, id.clone())]),
+        ("one whose name leads there", &[(&other, whole.clone()), (&name, other_id)]),
+        ("two of a name", &[(&other, whole.clone()), (&place, whole.clone()), (&name, id.clone())]),
+        ("a host", &[(&of_ada("host"), "{}".into())]),
+        ("a credential", &[(&of_ada("credential"), "{}".into())]),
+        ("a host key", &[(&of_ada("hostkey"), "{}".into())]),
+        ("preferences", &[(&key("preferences", &[ada.id]), "[]".into())]),
+        ("an invitation", &[(&key("invite", &[Id::random()]), "{}".into())]),
+    ] {
+        assert!(with(pairs).is_err_and(|told| told.contains("damaged")), "{what}");
+    }
+}
+
+/// Its records are read as the start would read them: after the steps that lead to today's format.
+#[test]
+fn a_snapshot_of_an_older_format_is_read_after_the_steps_to_today_s() {
+    let (_dir, secret, store) = fresh();
+    let mut ada = serde_json::to_value(user("ada")).unwrap();
+    let id: Id = serde_json::from_value(ada["id"].clone()).unwrap();
+    ada["role"] = "operator".into();
+    let mut plan = Plan::default();
+    store.records.put(&mut plan, key("user", &[id]), &ada).unwrap();
+    store.records.put(&mut plan, b"name/ada".to_vec(), &id).unwrap();
+    store.records.commit(&plan).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let step: format::Step = |records, plan| {
+        for mut user in records.all::<serde_json::Value>(&key("user", &[]))? {
+            user["role"] = "user".into();
+            let id = serde_json::from_value(user["id"].clone()).unwrap();
+            records.put(plan, key("user", &[id]), &user)?;
+        }
+        Ok(())
+    };
+    assert!(snapshot.check_by(secret.clone(), &[]).is_err());
+    assert_eq!(snapshot.check_by(secret.clone(), &[step]).unwrap(), Contents { format: 1, records: 3, users: 1 });
+    let refuses: format::Step = |_, _| Err(StoreError::TooLong);
+    assert!(snapshot.check_by(secret, &[step, refuses]).is_err());
 }
 
 #[test]

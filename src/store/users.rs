@@ -6,13 +6,13 @@ use super::{Role, Store, StoreError, User};
 use crate::random::Id;
 use std::sync::atomic::Ordering;
 
-const USER: &str = "user";
+pub(super) const USER: &str = "user";
 const HOST: &str = "host";
 const CREDENTIAL: &str = "credential";
 /// Everything that belongs to one user and goes with them.
 const BELONGINGS: [&str; 4] = [HOST, CREDENTIAL, "hostkey", "preferences"];
 
-fn name_key(name: &str) -> Vec<u8> {
+pub(super) fn name_key(name: &str) -> Vec<u8> {
     [b"name/", name.as_bytes()].concat()
 }
 

@@ -9,6 +9,8 @@ use crate::world::proxy::closed_port;
 use crate::world::{ADA, claimed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -23,6 +25,7 @@ const PIECE: usize = 2700;
 
 /// A box of two people, its backup, and what browsers know it by. It runs no more.
 struct Old {
+    box_: Footbridge,
     place: TempDir,
     backup: Vec<u8>,
     fingerprint: String,
@@ -44,7 +47,8 @@ impl Old {
         assert!(told.status.success(), "{}", text(&told.stderr));
         let device_key = fs::read(box_.data().join("device.key")).unwrap();
         let fingerprint = box_.fingerprint().to_owned();
-        Old { backup: fs::read(file).unwrap(), place, fingerprint, credential, device_key }
+        box_.kill();
+        Old { box_, backup: fs::read(file).unwrap(), place, fingerprint, credential, device_key }
     }
 
     /// Everything is there that was, and nothing of what was there before.
@@ -190,6 +194,71 @@ fn what_is_no_good_backup_is_refused_in_words_and_changes_nothing() {
         assert_eq!(refused["field"], "backup");
     }
     browser.claim(code, ADA);
+}
+
+/// The key of a backup, as docs/FORMAT.md has it.
+fn key_of(head: &[u8]) -> [u8; 32] {
+    let number = |at: usize| u32::from_be_bytes(head[20 + 4 * at..24 + 4 * at].try_into().unwrap());
+    let cost = argon2::Params::new(number(0), number(1), number(2), Some(64)).unwrap();
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, cost);
+    let (mut root, mut key) = ([0; 64], [0; 32]);
+    argon2.hash_password_into(PASSPHRASE.as_bytes(), &head[32..48], &mut root).unwrap();
+    hkdf::Hkdf::<sha2::Sha256>::new(None, &root).expand(b"footbridge v1 backup", &mut key).unwrap();
+    key
+}
+
+/// The same backup with this done to what is in it.
+fn altered(backup: &[u8], alter: impl Fn(&mut Value)) -> Vec<u8> {
+    let (head, sealed) = backup.split_at(48);
+    let cipher = XChaCha20Poly1305::new((&key_of(head)).into());
+    let (nonce, sealed) = sealed.split_at(24);
+    let nonce = XNonce::try_from(nonce).unwrap();
+    let text = cipher.decrypt(&nonce, Payload { msg: sealed, aad: head }).unwrap();
+    let mut bundle = serde_json::from_slice(&text).unwrap();
+    alter(&mut bundle);
+    let text = serde_json::to_vec(&bundle).unwrap();
+    [head, &nonce, &cipher.encrypt(&nonce, Payload { msg: &text, aad: head }).unwrap()].concat()
+}
+
+/// The story: only the names of the certificates' files were looked at. What was called good took the box's place, and the box ended at
+/// every start.
+#[test]
+fn a_backup_whose_certificates_cannot_be_read_is_refused_before_it_takes_the_box_s_place() {
+    let old = Old::new();
+    let with_junk = |names: &[&str]| {
+        altered(&old.backup, |bundle| {
+            for file in bundle["tls"].as_array_mut().unwrap() {
+                if names.contains(&file[0].as_str().unwrap()) {
+                    file[1] = BASE64.encode("x").into();
+                }
+            }
+        })
+    };
+    let verify = |backup: &[u8]| {
+        let file = old.place.path().join("altered");
+        fs::write(&file, backup).unwrap();
+        old.box_.command(&["backup", "verify", file.to_str().unwrap()], &format!("{PASSPHRASE}\n"))
+    };
+    let bad = with_junk(&["ca.pem", "ca.key", "leaf.pem", "leaf.key", "leaf.json"]);
+    let told = verify(&bad);
+    assert!(!told.status.success() && text(&told.stderr).contains("certificates"), "{}", text(&told.stderr));
+    let box_ = new_box();
+    let (mut browser, code) = (box_.browser(), box_.claim_code().to_owned());
+    let before = names(&box_.data());
+    let upload = send(&mut browser, &code, &bad);
+    let refused = finish(&mut browser, &code, &upload, PASSPHRASE).expect(422);
+    assert!(refused["field"] == "backup" && refused["message"].as_str().unwrap().contains("certificates"), "{refused}");
+    assert_eq!(names(&box_.data()), before);
+    // What the start makes anew is no reason to refuse all the rest.
+    let good = with_junk(&["leaf.pem", "leaf.key", "leaf.json"]);
+    assert!(verify(&good).status.success());
+    let upload = send(&mut browser, &code, &good);
+    finish(&mut browser, &code, &upload, PASSPHRASE).expect(202);
+    let ca = fs::read(old.box_.data().join("tls/ca.pem")).unwrap();
+    until("the start with another leaf and the same CA", || {
+        let leaf = fs::read(box_.data().join("tls/leaf.pem")).ok()?;
+        (leaf.len() > 1 && leaf.ends_with(&ca)).then_some(())
+    });
 }
 
 #[test]

@@ -254,6 +254,7 @@ const box: Record<string, string> = {
   'This backup ends too early.': 'Diese Sicherung hört zu früh auf.',
   "This backup's head was changed.": 'Der Kopf dieser Sicherung wurde verändert.',
   'This backup has a form that this version does not know.': 'Diese Sicherung hat eine Form, die diese Version nicht kennt.',
+  "This backup's certificates cannot be read, and no box would start with them.": 'Die Zertifikate in dieser Sicherung sind nicht zu lesen, und keine Box würde mit ihnen starten.',
   'This backup is damaged.': 'Diese Sicherung ist beschädigt.',
   "This backup's device key is damaged.": 'Der Geräteschlüssel in dieser Sicherung ist beschädigt.',
   'This backup holds a file of no use.': 'Diese Sicherung enthält eine Datei, die nicht hineingehört.',
