@@ -377,6 +377,12 @@ pub const VALUE_BYTES: usize = 128 * 1024;
 /// K4: rotated at 1 MB, five files in all: some thirty thousand events.
 pub const AUDIT_FILE_BYTES: u64 = 1_000_000;
 pub const AUDIT_FILES: usize = 5;
+/// Lines that failures of strangers write at once, from wherever they come: more than people who mistype ever do, and 35 KB.
+pub const AUDIT_STRANGERS: u32 = 200;
+/// After those, one in this time: 1440 a day, of which the audit keeps more than two weeks.
+pub const AUDIT_STRANGERS_EVERY: Duration = Duration::from_secs(60);
+/// How often the audit says how many were left out.
+pub const AUDIT_LEFT_OUT_EVERY: Duration = Duration::from_secs(10 * 60);
 
 // ---- app ----
 

@@ -290,6 +290,7 @@ fn start_keeper(
             // Without its keeper the box could not even be told to stop: a panic here ends one round.
             let round = AssertUnwindSafe(|| {
                 auth.sweep(now.since_boot);
+                audit::tell_left_out(now.since_boot);
                 let _ = auth.forget_what_ran_out(&now);
                 registry.sweep(now.since_boot);
                 inbox.sweep(Instant::now());
@@ -346,6 +347,7 @@ fn visible(address: SocketAddr) -> SocketAddr {
 
 /// Terminals end, and their viewers hear it, before the process goes.
 fn say_goodbye(rooms: &Rooms) {
+    audit::tell_left_out_at_last();
     audit::note("serve.stop", &[]);
     rooms.registry.end_everything();
     let until = Instant::now() + limits::GOING_DOWN;

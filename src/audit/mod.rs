@@ -3,9 +3,10 @@
 //! One JSON object per line. Each line carries a MAC over itself and the line before it, so that a changed, removed or reordered line
 //! is found by [`verify`]. The key is derived from the device key: who cannot read that cannot write a line.
 
+mod strangers;
 mod syslog;
 
-use crate::clock::{self, Seconds};
+use crate::clock::{self, Instant, Seconds};
 use crate::disk;
 use crate::disk::unless_gone;
 use crate::hex;
@@ -20,6 +21,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use strangers::Strangers;
 use syslog::Syslog;
 
 /// Its name in the data directory.
@@ -75,6 +77,34 @@ pub fn note_surely(event: &str, fields: &[(&str, &str)]) -> bool {
     !in_trouble()
 }
 
+/// The same for a failure of somebody who has shown nothing, and may have any number of addresses: too many become a number.
+pub fn note_stranger(event: &str, fields: &[(&str, &str)]) {
+    let now = clock::now().since_boot;
+    if pause().is_some_and(|mut book| book.strangers.admit(now)) {
+        note(event, fields);
+    }
+    tell_left_out(now);
+}
+
+/// How many failures of strangers have no line, if it is time to say so.
+pub fn tell_left_out(now: Instant) {
+    note_left_out(|strangers| strangers.due(now));
+}
+
+/// The same before the end.
+pub fn tell_left_out_at_last() {
+    note_left_out(Strangers::rest);
+}
+
+fn note_left_out(count: impl FnOnce(&mut Strangers) -> Option<u64>) {
+    let Some(count) = pause().and_then(|mut book| count(&mut book.strangers)) else { return };
+    if !note_surely("audit.left-out", &[("count", &count.to_string())])
+        && let Some(mut book) = pause()
+    {
+        book.strangers.still(count);
+    }
+}
+
 /// The last event could not be written.
 pub fn in_trouble() -> bool {
     pause().is_some_and(|book| book.in_trouble)
@@ -96,6 +126,7 @@ struct Book {
     in_trouble: bool,
     /// Events that could not be written since the last one that was.
     lost: u64,
+    strangers: Strangers,
 }
 
 /// What an empty book begins with.
@@ -108,7 +139,8 @@ impl Book {
         let file = append_to(path)?;
         let bytes = file.metadata()?.len();
         let chain = last_chain(path)?.unwrap_or_else(beginning);
-        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false, lost: 0 };
+        let strangers = Strangers::new(clock::now().since_boot);
+        let mut book = Book { path: path.to_owned(), key, file, bytes, chain, in_trouble: false, lost: 0, strangers };
         book.bytes = whole_lines(path)?;
         book.cut_torn_line();
         Ok(book)

@@ -96,7 +96,7 @@ impl Auth {
     ) -> Result<SignedIn, Refusal> {
         let admitted = self.admit(who)?;
         let Some(invite) = self.invite_of(token, self.floor.calendar(&who.now))? else {
-            audit::note("invite.failed", &[("peer", &who.peer.to_string())]);
+            audit::note_stranger("invite.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
         self.table.forgive(admitted);

@@ -297,7 +297,7 @@ impl Auth {
         }
         let admitted = self.admit(who)?;
         if !claim::fits(&self.data, code.expose_str().unwrap_or_default()) {
-            audit::note("claim.failed", &[("peer", &who.peer.to_string())]);
+            audit::note_stranger("claim.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         }
         self.table.forgive(admitted);
@@ -413,7 +413,7 @@ impl Auth {
         let (key, now) = (Key::address(who.peer), who.now.since_boot);
         self.table.admit(Counted::SignIn, key, now).map_err(|wait| {
             if self.table.is_news(Counted::SignIn, key, now) {
-                audit::note("signin.limited", &[("peer", &who.peer.to_string())]);
+                audit::note_stranger("signin.limited", &[("peer", &who.peer.to_string())]);
             }
             Refusal::TooMany(wait)
         })
@@ -438,7 +438,8 @@ impl Auth {
         let (admitted, device) = self.admit_sign_in(account.as_ref(), device, who)?;
         let shown = account.as_ref().map_or("(unknown)", |user| user.name.as_str());
         let Some((user, kek)) = self.prove_on(account.as_ref(), password, Giver::of(device), who)? else {
-            audit::note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
+            let note = if device.is_some() { audit::note } else { audit::note_stranger };
+            note("signin.failed", &[("user", shown), ("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
         unless_the_disk_refuses(self.forget_lock(user))?;

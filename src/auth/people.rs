@@ -180,14 +180,14 @@ impl Auth {
     pub fn finish_reset(&self, token: &Secret, new: &Secret, vault: &Vault<'_>, who: &Who<'_>) -> Result<Id, Refusal> {
         let admitted = self.admit(who)?;
         let Some((user, hash)) = self.holder(token, self.floor.calendar(&who.now))? else {
-            audit::note("reset.failed", &[("peer", &who.peer.to_string())]);
+            audit::note_stranger("reset.failed", &[("peer", &who.peer.to_string())]);
             return Err(Refusal::Failed);
         };
         let found = match vault {
             Vault::Recovery(code) => match recovery::find(&user, code) {
                 Some(found) => Some(found),
                 None => {
-                    audit::note("reset.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+                    audit::note_stranger("reset.failed", &[("user", &user.name), ("peer", &who.peer.to_string())]);
                     return Err(Refusal::Failed);
                 }
             },

@@ -332,6 +332,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("session.ask", "full_disk_routes::where_the_audit_is_required_a_full_disk_opens_no_new_terminal_and_ends_none"),
     ("claim.restore", "restore::a_backup_takes_the_place_of_a_box_that_nobody_has_claimed"),
     ("audit.gap", "full_disk_routes::where_it_is_not_a_full_disk_opens_terminals_and_the_gap_is_told_afterwards"),
+    ("audit.left-out", "limited::many_networks_cannot_turn_the_audit_log_over"),
     ("signin.limited", "limited::whoever_is_refused_cannot_turn_the_audit_log_over"),
     ("signin.half.limited", "limited::who_only_knows_the_password_begins_so_many_and_keeps_no_trusted_device_out"),
     ("signin.strayed", "sessions_end::a_cookie_is_good_only_in_the_network_it_began_in"),

@@ -22,7 +22,7 @@ test('every field of the audit has a word', () => {
 });
 
 test('every event of the audit has a word', () => {
-  const direct = WRITERS.flatMap((text) => found(text, /\b(?:note|note_with|note_surely)\((?:\w+, )*"([a-z.-]+)"/g));
+  const direct = WRITERS.flatMap((text) => found(text, /\b(?:note|note_with|note_surely|note_stranger)\((?:\w+, )*"([a-z.-]+)"/g));
   const chosen = WRITERS.flatMap((text) => found(text, /let event =([^;]*);/g)).flatMap((text) => found(text, /"([a-z]+\.?[a-z.-]*)"/g));
   const ordered = ALL.flatMap((text) => found(text, /\("([a-z-]+)", Deed::/g)).map((word) => `cli.user.${word}`);
   const events = [...new Set([...direct, ...chosen, ...ordered, 'audit.gap'])];

@@ -327,6 +327,7 @@ const people: Record<keyof typeof en, string> = {
   'people.event.admin.invite.back': 'Durch Administrator: Einladung zurückgenommen',
   'people.event.signin.strayed': 'Eine Anmeldung wurde aus einem anderen Netz benutzt',
   'people.event.session.ask': 'Ein Terminal wurde verlangt',
+  'people.event.audit.left-out': 'Mehr Fehlversuche von Fremden, als aufgeführt werden können',
   'people.event.audit.gap': 'Hier fehlen Ereignisse: Das Protokoll war nicht zu schreiben',
   'people.event.session.start': 'Terminal geöffnet',
   'people.event.session.end': 'Terminal beendet',

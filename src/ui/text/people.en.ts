@@ -325,6 +325,7 @@ const people = {
   'people.event.admin.invite.back': 'By an administrator: invitation taken back',
   'people.event.signin.strayed': 'A sign-in was used from another network',
   'people.event.session.ask': 'A terminal was asked for',
+  'people.event.audit.left-out': 'More failed tries of strangers than can be listed',
   'people.event.audit.gap': 'Events are missing here: the log could not be written',
   'people.event.session.start': 'Terminal opened',
   'people.event.session.end': 'Terminal ended',
