@@ -116,7 +116,7 @@ impl Reply {
             return Reply { body: Body::Embedded(asset.gzipped), ..reply }.with("content-encoding", "gzip");
         }
         match asset.inflated() {
-            Some(bytes) => Reply { body: Body::Bytes(bytes), ..reply },
+            Some(bytes) => Reply { body: Body::Embedded(bytes), ..reply },
             None => Reply::problem(&Problem::internal(&"a file of the page does not unpack")),
         }
     }

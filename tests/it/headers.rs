@@ -1,13 +1,13 @@
 //! Every answer, whatever it is, carries the hardening headers, a cache rule that fits, and no word about what serves it.
 
-use crate::world::browser::{Browser, Reply, head, read_reply};
-use crate::world::footbridge::Footbridge;
+use crate::world::browser::{Browser, Reply, head, read_reply, read_some};
+use crate::world::footbridge::{Footbridge, GIVES_BACK};
 use crate::world::patience::PATIENCE;
 use crate::world::proxy::closed_port;
-use crate::world::{ADA, claimed, raw};
+use crate::world::{ADA, claimed, claimed_with, raw};
 use serde_json::json;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 const EXACT: [(&str, &str); 8] = [
     ("x-frame-options", "DENY"),
@@ -186,4 +186,30 @@ fn the_page_comes_packed_to_whoever_takes_it_packed() {
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
     assert_eq!(packed.header("vary"), Some("accept-encoding"));
     assert_eq!(packed.body[..2], [0x1f, 0x8b]);
+}
+
+/// The story: whoever did not take it packed had it unpacked for themselves, 640 KB for each connection of a stranger who need not read it.
+#[test]
+fn the_page_unpacked_does_not_take_the_box_s_memory() {
+    let (box_, _) = claimed_with(&[GIVES_BACK]);
+    let browser = box_.browser();
+    let page = String::from_utf8(raw::request(&browser, "GET", "/", &[], None).body).unwrap();
+    let script = page.split('"').find(|part| part.ends_with(".js") && part.contains("page-")).unwrap();
+    let path = format!("/{}", script.trim_start_matches(['.', '/']));
+    // The kernel's buffers take the first ones whole.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", browser.address).repeat(20);
+    let before = box_.resident();
+    let held: Vec<_> = (0..100)
+        .map(|_| {
+            let stream = raw::narrow_tcp_from(Ipv4Addr::LOCALHOST, browser.address).unwrap();
+            let mut stream = raw::is_let_in(stream, &browser.fingerprint).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut line = [0; 12];
+            line.iter_mut().for_each(|byte| read_some(&mut stream, std::slice::from_mut(byte)).map(drop).unwrap());
+            assert_eq!(line, *b"HTTP/1.1 200");
+            stream
+        })
+        .collect();
+    let mib = box_.most_resident().saturating_sub(before) >> 20;
+    assert!(mib < 40, "{} strangers who do not read hold {mib} MiB", held.len());
 }
