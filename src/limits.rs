@@ -98,6 +98,10 @@ pub const LOGIN_IDLE: Duration = Duration::from_secs(30 * 60);
 /// Sign-in sessions at once, per user and in all: each holds a data key and some 300 bytes.
 pub const LOGINS_PER_USER: usize = 16;
 pub const LOGINS: usize = 256;
+/// Ended ones of which it is remembered why, for the browser that has the cookie: as many as there may be, of some 150 bytes each. And
+/// for how long beyond the time that each could have lasted: whoever comes back to a page the next day is told.
+pub const LOGINS_ENDED: usize = 256;
+pub const LOGIN_ENDED_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// E2: failed sign-ins in a row that lock an account, and for how long.
 pub const LOCK_AFTER: u32 = 5;
 pub const LOCK_FOR: Duration = Duration::from_secs(15 * 60);

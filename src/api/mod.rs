@@ -29,7 +29,7 @@ pub use restore::{Restore, Unfit};
 pub use room::Room;
 
 use crate::auth::logins::{Login, Stage};
-use crate::auth::{Auth, Shown};
+use crate::auth::{Auth, Shown, Why};
 use crate::bridge::Registry;
 use crate::clock::Now;
 use crate::limits::{self, Counted};
@@ -82,6 +82,8 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// A cookie was sent that is no good: the answer should clear it.
     pub stale_cookie: bool,
+    /// Why its sign-in has ended, if it was good here.
+    pub ended: Option<Why>,
     pub peer: IpAddr,
     pub user_agent: &'a str,
     /// The certificate of the browser's connection, or why there is none.

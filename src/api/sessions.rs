@@ -324,6 +324,7 @@ mod tests {
             login: Some(login.clone()),
             host: "box",
             stale_cookie: false,
+            ended: None,
             peer: PEER,
             user_agent: "",
             shown: Shown::NotAsked,

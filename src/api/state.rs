@@ -39,6 +39,7 @@ pub fn state(context: &Context, request: &Request<'_>) -> Result<Answer, Problem
         "csrf": login.map(|login| login.csrf.as_str()),
         "stage": login.map(|login| super::login::stage(login)),
         "factors": factors,
+        "ended": request.ended,
         "device": login.and_then(|login| login.device()),
         "factor_required": context.auth.factor_required(),
         "limits": {

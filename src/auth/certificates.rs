@@ -3,6 +3,7 @@
 //!
 //! A certificate stands beside the password and the factor, never for them.
 
+use super::ended::Why;
 use super::logins::Login;
 use super::{Auth, Refusal, Who, devices};
 use crate::audit;
@@ -204,7 +205,7 @@ impl Auth {
             return Err(Refusal::NotNow(NOT_THIS));
         }
         if required {
-            self.logins.end_where(|other| other.user == user.id && other.certificate().is_none());
+            self.logins.end_where(Some(Why::Device), |other| other.user == user.id && other.certificate().is_none());
         }
         let event = if required { "certificate.demand" } else { "certificate.release" };
         audit::note(event, &[("user", &user.name), ("peer", &who.peer.to_string())]);
@@ -235,7 +236,7 @@ impl Auth {
 
     fn end_bound_to(&self, user: &User, gone: &Certificate) {
         let bound = |other: &Login| other.certificate().as_ref() == Some(&gone.fingerprint);
-        self.logins.end_where(|other| other.user == user.id && bound(other));
+        self.logins.end_where(Some(Why::Device), |other| other.user == user.id && bound(other));
     }
 
     // ---- the word of whoever holds the box ----
@@ -257,15 +258,15 @@ impl Auth {
             self.end_bound_to(user, gone);
         }
         if device.is_some() {
-            self.logins.end_where(|other| other.user == user.id && other.device() == Some(id));
+            self.logins.end_where(Some(Why::Device), |other| other.user == user.id && other.device() == Some(id));
         }
         Ok((certificate.is_some() || device.is_some()).then_some(lifted))
     }
 }
 
 /// A cookie is good on connections that show what its sign-in began with; one that began without is bound to none.
-pub(super) fn holds(login: &Login, shown: Shown<'_>) -> bool {
-    login.certificate().is_none_or(|bound| shown.fingerprint() == Some(bound.as_str()))
+pub(super) fn holds(bound: Option<&str>, shown: Shown<'_>) -> bool {
+    bound.is_none_or(|bound| shown.fingerprint() == Some(bound))
 }
 
 /// Nothing of them is left.

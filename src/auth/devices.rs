@@ -8,6 +8,7 @@
 //! A device stands beside the password, never for it. But it is why nobody can lock an owner out: tries from a device that proves
 //! itself are counted by device, not by address and account.
 
+use super::ended::Why;
 use super::limiter::{Counting, Key};
 use super::logins::{Login, Stage};
 use super::webauthn::Bytes;
@@ -342,7 +343,7 @@ impl Auth {
             return Err(Refusal::NotNow(NOT_THIS));
         }
         if required {
-            self.logins.end_where(|other| other.user == user.id && other.device().is_none());
+            self.logins.end_where(Some(Why::Device), |other| other.user == user.id && other.device().is_none());
         }
         let event = if required { "device.demand" } else { "device.release" };
         audit::note(event, &[("user", &user.name), ("peer", &who.peer.to_string())]);
@@ -364,7 +365,7 @@ impl Auth {
             return Err(Refusal::NotNow(LAST));
         }
         let label = label.ok_or(Refusal::Gone)?;
-        self.logins.end_where(|other| other.user == user.id && other.device() == Some(id));
+        self.logins.end_where(Some(Why::Device), |other| other.user == user.id && other.device() == Some(id));
         let peer = who.peer.to_string();
         audit::note("device.remove", &[("user", &user.name), ("label", &label), ("peer", &peer)]);
         Ok(())

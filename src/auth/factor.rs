@@ -277,6 +277,6 @@ impl Auth {
     /// The next session of this sign-in, in place of this one. `user`: as this one found or left them.
     pub(super) fn go_on(&self, login: &Login, user: &User, stage: Stage, who: &Who<'_>) -> Result<SignedIn, Refusal> {
         let stage = if stage == Stage::Full { Auth::last_stage(user, login.device()) } else { stage };
-        self.begin_next(login, user, stage, |other| other.id == login.id, who)
+        self.begin_next(login, user, stage, who)
     }
 }

@@ -42,17 +42,16 @@ impl Auth {
         Ok(Some(place))
     }
 
-    /// The next session of a sign-in, with the key, the device and the place of this one. What `goes` ends: this one at least.
+    /// The next session of a sign-in in place of this one, with its key, its device and its place.
     pub(super) fn begin_next(
         &self,
         login: &Login,
         user: &User,
         stage: Stage,
-        goes: impl Fn(&Login) -> bool,
         who: &Who<'_>,
     ) -> Result<SignedIn, Refusal> {
         let (data_key, place) = (login.take_data_key().ok_or(Refusal::Ended)?, login.take_place());
-        self.logins.end_where(goes);
+        self.logins.end_where(None, |other| other.id == login.id);
         let next = self.begin_on(user, stage, data_key, login.device(), who)?;
         self.hand_on(place, &next.login);
         Ok(next)

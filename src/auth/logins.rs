@@ -1,5 +1,6 @@
 //! Sign-in sessions. They live in memory only: a restart signs everybody out, and a stolen card holds none.
 
+use super::ended::{Ended, Past, Why};
 use super::limiter::Counting;
 use super::{certificates, is_trusted};
 use crate::clock::{Instant, Seconds};
@@ -139,6 +140,10 @@ impl Login {
         fresh && !self.ended.load(Ordering::Acquire)
     }
 
+    pub(super) fn ends_at_the_latest(&self) -> Instant {
+        self.started + self.absolute
+    }
+
     /// Is all as it was when this sign-in began, so that its data key is the account's, and what it asks for may be done? Asked with the
     /// user as they are within the transaction that does it.
     pub fn stands_on(&self, user: &User) -> bool {
@@ -269,20 +274,25 @@ pub struct Arrival<'a> {
     pub now: Instant,
 }
 
+/// What is remembered of a cookie: its hash.
+pub(super) type Cookie = [u8; 32];
+
 /// All of them, by the hash of their cookie (C1): what lies in memory opens nothing.
 pub struct Logins {
     absolute: Duration,
     idle: Duration,
-    by_cookie: Mutex<HashMap<[u8; 32], Arc<Login>>>,
+    by_cookie: Mutex<HashMap<Cookie, Arc<Login>>>,
+    /// Locked after `by_cookie`, so that there is no moment at which one is in neither.
+    past: Mutex<Ended>,
 }
 
-fn hash(cookie: &str) -> [u8; 32] {
+fn hash(cookie: &str) -> Cookie {
     Sha256::digest(cookie.as_bytes()).into()
 }
 
 impl Logins {
     pub fn new(absolute: Duration, idle: Duration) -> Logins {
-        Logins { absolute, idle, by_cookie: Mutex::new(HashMap::new()) }
+        Logins { absolute, idle, by_cookie: Mutex::new(HashMap::new()), past: Mutex::default() }
     }
 
     /// A new session and its cookie. The user's oldest gives way if there are too many; the box's oldest, if that is not enough.
@@ -321,8 +331,9 @@ impl Logins {
         let like_it = |other: &Login| other.user == login.user && (other.stage == Stage::Full) == whole;
         let mut gone = trim(&mut logins, most, &login, like_it);
         gone.append(&mut trim(&mut logins, limits::LOGINS, &login, |_| true));
+        self.remember(&gone, Why::Pushed);
         drop(logins);
-        gone.iter().for_each(|login| login.end());
+        gone.iter().for_each(|(_, login)| login.end());
         (login, cookie)
     }
 
@@ -342,33 +353,52 @@ impl Logins {
         lock(&self.by_cookie).len()
     }
 
-    /// How many there were.
-    pub fn end_where(&self, goes: impl Fn(&Login) -> bool) -> usize {
-        let gone: Vec<_> = lock(&self.by_cookie).extract_if(|_, login| goes(login)).collect();
+    /// How many there were. `why`: what their browsers are told, if anything.
+    pub fn end_where(&self, why: Option<Why>, goes: impl Fn(&Login) -> bool) -> usize {
+        let mut logins = lock(&self.by_cookie);
+        let gone: Vec<_> = logins.extract_if(|_, login| goes(login)).collect();
+        why.into_iter().for_each(|why| self.remember(&gone, why));
+        drop(logins);
         gone.iter().for_each(|(_, login)| login.end());
         gone.len()
     }
 
+    fn remember(&self, gone: &[(Cookie, Arc<Login>)], why: Why) {
+        let mut past = lock(&self.past);
+        gone.iter().for_each(|(cookie, login)| past.add(*cookie, login, why));
+    }
+
+    /// At one that has ended.
+    pub(super) fn look_back<R>(&self, cookie: &str, now: Instant, look: impl FnOnce(&Past) -> Option<R>) -> Option<R> {
+        let cookie = hash(cookie);
+        // It may have run out a moment ago.
+        if lock(&self.by_cookie).contains_key(&cookie) {
+            self.sweep(now);
+        }
+        lock(&self.past).find(&cookie).and_then(look)
+    }
+
     /// Ends what has run out, so that its key is wiped although nobody asks for it any more.
     pub fn sweep(&self, now: Instant) {
-        self.end_where(|login| !login.is_alive(now));
+        self.end_where(Some(Why::TimedOut), |login| !login.is_alive(now));
+        lock(&self.past).sweep(now);
     }
 }
 
 /// Takes out what is too many, and not the new one, also where the clock is coarse and all are equally old. They are ended only once
 /// the table is free again: a session's key may be in use for as long as an Argon2 run, and everybody's requests need the table.
 fn trim(
-    logins: &mut HashMap<[u8; 32], Arc<Login>>,
+    logins: &mut HashMap<Cookie, Arc<Login>>,
     most: usize,
     new: &Login,
     counts: impl Fn(&Login) -> bool,
-) -> Vec<Arc<Login>> {
+) -> Vec<(Cookie, Arc<Login>)> {
     let mut gone = Vec::new();
     while logins.values().filter(|login| counts(login)).count() > most {
         let others = logins.iter().filter(|(_, login)| counts(login) && login.id != new.id);
         let oldest = others.min_by_key(|(_, login)| login.last_use());
         let Some(cookie) = oldest.map(|(cookie, _)| *cookie) else { break };
-        gone.extend(logins.remove(&cookie));
+        gone.extend(logins.remove_entry(&cookie));
     }
     gone
 }
@@ -437,7 +467,7 @@ mod tests {
         logins.sweep(now + 12 * HOUR);
         assert!(login.data_key(|_| ()).is_none(), "the key is gone with it");
         let (login, cookie) = begin(&logins, &user, now);
-        logins.end_where(|other| other.id == login.id);
+        logins.end_where(None, |other| other.id == login.id);
         assert!(logins.find(&cookie, now).is_none() && login.data_key(|_| ()).is_none() && !login.is_alive(now));
     }
 
@@ -460,7 +490,7 @@ mod tests {
         let (asking, found) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             changing.data_key(|_| {
-                scope.spawn(|| logins.end_where(|login| login.id == changing.id));
+                scope.spawn(|| logins.end_where(None, |login| login.id == changing.id));
                 while !changing.ended.load(Ordering::Acquire) {
                     std::thread::yield_now();
                 }
@@ -526,7 +556,7 @@ mod tests {
         assert!(login.take_proof(&proof, now) && !login.take_proof(&proof, now));
         login.ask(Purpose::Use, now);
         login.give_proof(now);
-        logins.end_where(|_| true);
+        logins.end_where(None, |_| true);
         assert!(login.pending(now).is_none() && login.take_challenge(Purpose::Use, now).is_none());
     }
 }

@@ -8,6 +8,7 @@ mod cbor;
 mod certificates;
 mod claim;
 mod devices;
+mod ended;
 mod factor;
 mod floor;
 mod halfway;
@@ -36,6 +37,7 @@ use crate::vault::{DataKey, DeviceKey, VaultError, Wrapped};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use devices::Challenges;
+pub use ended::Why;
 use floor::Floor;
 pub use hashing::{Cost, HashError, stretch};
 use hashing::{Hasher, Turn, Verifier};
@@ -636,7 +638,7 @@ impl Auth {
         match self.store.user(user.id) {
             Ok(Some(now)) if is_same_standing(user, &now) && login.stands_on(&now) => Ok(SignedIn { login, cookie }),
             changed => {
-                self.logins.end_where(|other| other.id == login.id);
+                self.logins.end_where(None, |other| other.id == login.id);
                 changed?;
                 Err(Refusal::Failed)
             }
@@ -645,7 +647,8 @@ impl Auth {
 
     /// A new session takes the place of all that the user has (C5, A7), with the key of this one. `user`: as this one left them.
     fn begin_anew(&self, login: &Login, user: &User, who: &Who<'_>) -> Result<SignedIn, Refusal> {
-        self.begin_next(login, user, Auth::last_stage(user, login.device()), |other| other.user == user.id, who)
+        self.logins.end_where(Some(Why::Account), |other| other.user == user.id && other.id != login.id);
+        self.begin_next(login, user, Auth::last_stage(user, login.device()), who)
     }
 
     // ---- signed in ----
@@ -654,11 +657,12 @@ impl Auth {
     /// still be there, and who has stolen the cookie shall not even end it.
     pub fn find_any(&self, cookie: &str, peer: IpAddr, shown: Shown<'_>, now: &Now) -> Option<Arc<Login>> {
         let login = self.logins.find(cookie, now.since_boot)?;
-        let event = match (self.binding.holds(login.peer, peer), certificates::holds(&login, shown)) {
-            (true, true) => return Some(login),
-            (false, _) => "signin.strayed",
-            (true, false) => "certificate.refused",
-        };
+        let event =
+            match (self.binding.holds(login.peer, peer), certificates::holds(login.certificate().as_deref(), shown)) {
+                (true, true) => return Some(login),
+                (false, _) => "signin.strayed",
+                (true, false) => "certificate.refused",
+            };
         if login.has_strayed() {
             audit::note(event, &[("user", &login.name), ("peer", &peer.to_string())]);
         }
@@ -677,7 +681,7 @@ impl Auth {
         let Some(own) = self.logins.of(user, who.now.since_boot).into_iter().find(|other| other.id == login) else {
             return false;
         };
-        let ended = self.logins.end_where(|other| other.id == own.id) > 0;
+        let ended = self.logins.end_where(Some(Why::Ended), |other| other.id == own.id) > 0;
         if ended {
             let (login, peer) = (login.to_string(), who.peer.to_string());
             audit::note("signin.revoke", &[("user", &own.name), ("login", &login), ("peer", &peer)]);
@@ -686,13 +690,14 @@ impl Auth {
     }
 
     pub fn sign_out(&self, login: &Login, who: &Who<'_>) {
-        self.logins.end_where(|other| other.id == login.id);
+        self.logins.end_where(None, |other| other.id == login.id);
         audit::note("signout", &[("user", &login.name), ("peer", &who.peer.to_string())]);
     }
 
     /// Every sign-in of the user ends, the half ones too, and no key of theirs stays in memory.
     pub fn lock_now(&self, login: &Login, who: &Who<'_>) {
-        self.logins.end_where(|other| other.user == login.user);
+        self.logins.end_where(None, |other| other.id == login.id);
+        self.logins.end_where(Some(Why::Ended), |other| other.user == login.user);
         audit::note("vault.lock", &[("user", &login.name), ("peer", &who.peer.to_string())]);
     }
 

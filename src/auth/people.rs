@@ -1,6 +1,7 @@
 //! What an administrator, or the command line, does to an account. Sessions end here; terminals are the caller's
 //! (`Registry::end_all_of`), because they are in a room above; and so is the line in the audit, because they know who asked.
 
+use super::ended::Why;
 use super::logins::Login;
 use super::{
     Auth, DataKey, Refusal, Who, devices, has_run_out, notify, recovery, remember_password, token, token_fits,
@@ -82,7 +83,7 @@ impl Auth {
         if !self.store.update_user(id, change)? {
             return Err(Refusal::Gone);
         }
-        self.logins.end_where(|login| login.user == id);
+        self.logins.end_where(Some(Why::Account), |login| login.user == id);
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl Auth {
         if !self.store.delete_user(id)? {
             return Err(Refusal::Gone);
         }
-        self.logins.end_where(|login| login.user == id);
+        self.logins.end_where(Some(Why::Account), |login| login.user == id);
         self.let_in_again(id);
         Ok(())
     }
@@ -201,7 +202,7 @@ impl Auth {
         };
         self.replace(&user, &hash, new, &data_key, found.as_ref(), who)?;
         self.let_in_again(user.id);
-        self.logins.end_where(|login| login.user == user.id);
+        self.logins.end_where(Some(Why::Account), |login| login.user == user.id);
         let outcome = if found.is_some() { "kept" } else { "discarded" };
         let fields = [("user", user.name.as_str()), ("peer", &who.peer.to_string()), ("vault", outcome)];
         audit::note("reset.done", &fields);

@@ -396,7 +396,7 @@ mod tests {
                 parting
             });
             std::thread::sleep(Duration::from_millis(200));
-            logins.end_where(|_| true);
+            logins.end_where(None, |_| true);
             assert!(matches!(attending.join().unwrap(), Err(Parting::Close(CloseCode::Policy, "signed out"))));
         });
         assert!(begun.elapsed() < Duration::from_secs(7), "it was let go only when it stopped");

@@ -17,6 +17,7 @@ const root = document.getElementById('root') ?? document.body.appendChild(h('div
 let work: Work | null = null;
 let lastBoot = '';
 let restarted = false;
+let ended: string | null = null;
 let locked: Locked | null = null;
 
 /** Nothing is left of the page of before, and nothing that it asked is answered to this one. */
@@ -34,6 +35,8 @@ async function boot(): Promise<void> {
     if (!state.claimed) return showClaim(root, state, () => void boot());
     // Every terminal of the page may hear that nobody is signed in any more: the word stays until somebody is.
     restarted = !state.user && (restarted || (lastBoot !== '' && lastBoot !== state.boot));
+    // The box says it once.
+    ended = state.user ? null : (state.ended ?? ended);
     if (state.user || restarted) locked = null;
     else if (lockWish() !== null) locked = { name: lockWish() ?? '', sure: false };
     if (!state.user) keepWish(null);
@@ -46,6 +49,7 @@ async function boot(): Promise<void> {
       const restored = restoredWord();
       if (restored !== null) say(restored, 'status');
       else if (restarted) say(t('work.restarted'), 'alert');
+      else if (ended !== null && !locked) say(t(`start.ended.${ended}`), 'alert');
       return;
     }
     forgetRestored();

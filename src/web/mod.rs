@@ -267,6 +267,8 @@ impl Connection<'_> {
         let login = cookie.and_then(|cookie| self.site.context.auth.find_any(cookie, peer, shown, &now));
         let stale_cookie =
             login.is_none() && head.cookie.contains(&format!("{}=", guard::cookie_name(&self.site.base)));
+        let stale = cookie.filter(|_| login.is_none());
+        let ended = stale.and_then(|cookie| self.site.context.auth.why_ended(cookie, peer, shown, &now));
         if let Some(login) = &login {
             // Half a sign-in is a stranger still where places for connections are counted.
             if login.stage() == Stage::Full {
@@ -277,7 +279,8 @@ impl Connection<'_> {
             }
         }
         if let Err(problem) = guard::check(head, route, login.as_deref()) {
-            return Ok(refuse(head, &Problem { clear_cookie: stale_cookie, ..problem }));
+            // One that there is a word for is left, so that the page can ask for it.
+            return Ok(refuse(head, &Problem { clear_cookie: stale_cookie && ended.is_none(), ..problem }));
         }
         if route.form && !self.form_is_good(head, login.as_deref(), &now) {
             return Ok(refuse(head, &Problem::form_needed()));
@@ -308,6 +311,7 @@ impl Connection<'_> {
             body: &body,
             login,
             stale_cookie,
+            ended,
             peer,
             shown,
             user_agent: &head.user_agent,

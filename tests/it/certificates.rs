@@ -2,6 +2,7 @@
 //! where an account demands one, nothing begins without, on localhost as anywhere (R4).
 
 use crate::second_factor::{enrol, half, take};
+use crate::why_ended::is_told;
 use crate::world::browser::{Browser, Reply, Target, head, read_reply};
 use crate::world::footbridge::{Footbridge, text};
 use crate::world::proxy::closed_port;
@@ -152,7 +153,7 @@ fn where_it_is_demanded_nothing_opens_without_it_on_localhost_too() {
     let (mine, _) = registered_by(&mut ada, ADA.1);
     let mut elsewhere = half(&box_, ADA, "full");
     demand(&mut ada, true).expect(204);
-    assert_eq!(elsewhere.get("/api/hosts").refusal(401), "not_signed_in", "sign-ins without one end");
+    is_told(&mut elsewhere, "device");
     let other = Identity::fresh("laptop");
     for name in [None, Some("localhost".to_string())] {
         for (shows, status) in [(None, 403), (Some(&other), 403), (Some(&mine), 200)] {

@@ -55,4 +55,5 @@ mod tampered;
 mod terminals;
 mod tls;
 mod update;
+mod why_ended;
 mod world;

@@ -2,6 +2,7 @@
 
 use crate::devices::trusted_by;
 use crate::second_factor::enrol;
+use crate::why_ended::is_told;
 use crate::world::browser::{Browser, Reply, read_reply};
 use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::patience::until;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tungstenite::Message;
 
 const NAME: &str = "__Host-footbridge";
+pub const FAR: [u8; 4] = [127, 0, 9, 1];
 
 #[test]
 fn signing_out_destroys_the_session_on_the_server() {
@@ -145,6 +147,8 @@ fn polling_does_not_keep_a_session_alive() {
         (!idle.is_signed_in()).then_some(())
     });
     assert!(typist.is_signed_in(), "an open terminal in use is a use of the sign-in");
+    idle.cookie = cookie;
+    is_told(&mut idle, "timed_out");
 }
 
 /// H6: nobody looks on for a moment longer than they are signed in. A browser that nobody wakes would notice at its next ping, after
@@ -263,22 +267,24 @@ fn locking_ends_every_sign_in_of_its_user_and_no_terminal_that_runs() {
     here.open(&host.target(Some(&credential))).until_prompt();
 }
 
-/// C4. The same cookie, from another loopback network: another neighbour, as far as the box can tell.
+/// A browser's cookie, from another loopback network: another neighbour, as far as the box can tell.
+pub fn get_from(box_: &Footbridge, browser: &Browser, from: [u8; 4], path: &str) -> Reply {
+    let stream = raw::tcp_from(from.into(), box_.address()).unwrap();
+    let mut tls = raw::is_let_in(stream, box_.fingerprint()).unwrap();
+    let cookie = browser.cookie.clone().unwrap();
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", box_.address());
+    tls.write_all(ask.as_bytes()).unwrap();
+    read_reply(&mut tls, false).unwrap()
+}
+
+/// C4.
 #[test]
 fn a_cookie_is_good_only_in_the_network_it_began_in() {
-    let try_from = |box_: &Footbridge, browser: &Browser, from: [u8; 4]| {
-        let stream = raw::tcp_from(from.into(), box_.address()).unwrap();
-        let mut tls = raw::is_let_in(stream, box_.fingerprint()).unwrap();
-        let cookie = browser.cookie.clone().unwrap();
-        let ask = format!("GET /api/hosts HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", box_.address());
-        tls.write_all(ask.as_bytes()).unwrap();
-        read_reply(&mut tls, false).unwrap()
-    };
-    let (near, far) = ([127, 0, 0, 77], [127, 0, 9, 1]);
+    let (near, far) = ([127, 0, 0, 77], FAR);
     for (network, near_is_in, far_is_in) in [(AS_SHIPPED, true, false), ("ip", false, false), ("off", true, true)] {
         let (box_, mut ada) = claimed_with(&[("FOOTBRIDGE_LOGIN_NETWORK", network)]);
         for (from, is_in) in [(near, near_is_in), (far, far_is_in), (far, far_is_in)] {
-            let reply = try_from(&box_, &ada, from);
+            let reply = get_from(&box_, &ada, from, "/api/hosts");
             assert_eq!(reply.status, if is_in { 200 } else { 401 }, "{network} {from:?}");
         }
         assert!(ada.is_signed_in(), "its owner is not thrown out");

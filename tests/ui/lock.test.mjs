@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { accessible, ask, boxAndHost, dialog, guest, menu, openHost } from './hands.mjs';
+import { accessible, ask, boxAndHost, dialog, guest, hold, menu, openHost } from './hands.mjs';
 import { ADA, PHONE, command, leave, network, shot, signIn, visitor } from './world.mjs';
 
 const there = boxAndHost();
@@ -43,6 +43,34 @@ test('a key ends every browser of its owner, the page says so with their name, a
   await page.keyboard.press('Enter');
   await isThereAgain(page);
   await page.getByText(LOCKED).waitFor({ state: 'detached' });
+  await here.close();
+  await other.close();
+});
+
+test('a browser that was signed out from another says so, until somebody signs in', async () => {
+  const [here, other] = [await guest(there.box), await guest(there.box, { locale: 'de-DE' })];
+  const { logins } = await ask(here.page, 'GET', '/api/logins');
+  const { id } = (await ask(other.page, 'GET', '/api/logins')).logins.find(({ current }) => current);
+  assert.ok(logins.some((login) => login.id === id && !login.current));
+  await other.page.locator('.pane.active[data-state="live"]').waitFor();
+  const late = await hold(other.page, '**/api/sessions/*/ticket', 'POST');
+  await ask(here.page, 'DELETE', `/api/logins/${id}`);
+  // Its terminal lets go at once, and the page hears why with the next thing that it asks for.
+  await late.asked();
+  await menu(other.page, 'Schlüssel und Passwörter');
+  const word = other.page.getByRole('alert').getByText('Deine Anmeldung wurde von einem anderen Browser aus beendet.');
+  await word.waitFor();
+  const name = other.page.locator('input[autocomplete="username"]');
+  await name.fill('ad');
+  await late.release();
+  await shot(other.page, 'ended-de-dark-wide');
+  assert.equal(await name.inputValue(), 'ad', 'a late answer takes nothing from whoever types');
+  await accessible(other.page, 'the sign-in page that says why');
+  await signIn(other.page);
+  await menu(other.page, 'Abmelden');
+  await other.page.getByRole('button', { name: 'Abmelden' }).last().click();
+  await other.page.locator('input[autocomplete="username"]').waitFor();
+  assert.equal(await word.count(), 0, 'who signs out knows why');
   await here.close();
   await other.close();
 });

@@ -84,7 +84,7 @@ const OVERTAKING: [Deed; 7] = [
     ("the factor taken off", |other, ada| other.reset_factor(None, ada.id, &who().now).unwrap()),
     ("the sign-ins ended", |_, ada| {
         // Here the moment is the request's own, which has its sign-in in hand.
-        ada.auth().logins.end_where(|_| true);
+        ada.auth().logins.end_where(None, |_| true);
     }),
 ];
 

@@ -21,6 +21,8 @@ export interface State {
   device: string | null;
   /** At stage `factor`: `code`, `passkey`, or both. */
   factors: string[] | null;
+  /** Why this browser's sign-in has ended, once: `timed_out`, `pushed`, `account`, `device` or `ended`. */
+  ended: string | null;
   /** Must everybody have a second factor? */
   factor_required: boolean;
   limits: { terminals_per_user: number; password_min: number; password_max: number; ring_bytes: number };
