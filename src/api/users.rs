@@ -94,6 +94,8 @@ pub fn change(context: &Context, request: &Request<'_>) -> Result<Answer, Proble
     let disabled = fields.disabled.filter(|disabled| *disabled != user.disabled);
     if role == Some(Role::Administrator) {
         prove(context, request, fields.proof.as_ref(), &format!("make administrator {}", user.id))?;
+    } else if disabled == Some(false) && role.unwrap_or(user.role) == Role::Administrator {
+        prove(context, request, fields.proof.as_ref(), &format!("enable administrator {}", user.id))?;
     }
     if role.is_some() || disabled.is_some() {
         context.auth.set_standing(request.login()?, user.id, role, disabled)?;

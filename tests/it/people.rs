@@ -188,6 +188,27 @@ fn a_new_administrator_needs_a_proof() {
     box_.browser().sign_in(("bob", NEW_PASSWORD));
 }
 
+/// The story: who was made administrator needed a proof, and a dismissed one was let back in without, from any open browser.
+#[test]
+fn a_disabled_administrator_comes_back_only_with_a_proof() {
+    let (box_, mut ada, _) = with_eve();
+    let path = path_of(&mut ada, "eve");
+    ordered(&box_, &["user", "role", "eve", "administrator"]);
+    ordered(&box_, &["user", "disable", "eve"]);
+    for role in [Value::Null, json!("administrator")] {
+        let enable = |proof: Value| json!({"role": role, "disabled": false, "proof": proof});
+        assert_eq!(ada.put(&path, enable(Value::Null)).refusal(403), "proof_needed");
+        assert_eq!(ada.put(&path, enable(json!(EVE.1))).refusal(401), "wrong_code");
+    }
+    assert_eq!(account(&mut ada, "eve")["disabled"], true);
+    // As an administrator no more, or to be one disabled, they need none.
+    ada.put(&path, json!({"role": "user", "disabled": false})).expect(200);
+    ordered(&box_, &["user", "role", "eve", "administrator"]);
+    ada.put(&path, json!({"disabled": true})).expect(200);
+    ada.put(&path, json!({"disabled": false, "proof": ADA.1})).expect(200);
+    half(&box_, EVE, "full").get("/api/users").expect(200);
+}
+
 #[test]
 fn a_lost_factor_is_taken_off_and_its_owner_told() {
     let (box_, mut ada, mut eve) = with_eve();

@@ -54,7 +54,7 @@ function personMenu(one: Person, self: string, refresh: () => void): MenuItem[] 
     { label: t('people.users.role'), icon: 'key', run: run(() => changeRole(one)) },
     one.locked && { label: t('people.users.unlock'), icon: 'lock', run: run(() => unlock(one)) },
     one.factor && { label: t('people.users.reset-factor'), icon: 'keyboard', run: run(() => resetFactor(one)) },
-    one.disabled ? { label: t('people.users.enable'), icon: 'check', run: run(() => setDisabled(one, false)) } : one.id !== self && { label: t('people.users.disable'), icon: 'close', run: run(() => setDisabled(one, true)) },
+    one.disabled ? { label: t('people.users.enable'), icon: 'check', run: run(() => enable(one)) } : one.id !== self && { label: t('people.users.disable'), icon: 'close', run: run(() => disable(one)) },
     one.id !== self && { label: t('start.delete'), icon: 'trash', danger: true, run: run(() => remove(one)) },
   ];
   return items.filter((item) => item !== false);
@@ -93,10 +93,17 @@ async function resetFactor(one: Person): Promise<boolean> {
   return done !== null;
 }
 
-async function setDisabled(one: Person, disabled: boolean): Promise<boolean> {
-  if (disabled && !(await confirmDanger({ title: t('people.users.disable.of', { name: one.name }), text: t('people.users.disable.text'), action: t('people.users.disable') }))) return false;
-  await box.changePerson(one.id, { disabled });
-  said(t(disabled ? 'people.users.is-disabled' : 'people.users.is-enabled', { name: one.name }));
+async function disable(one: Person): Promise<boolean> {
+  if (!(await confirmDanger({ title: t('people.users.disable.of', { name: one.name }), text: t('people.users.disable.text'), action: t('people.users.disable') }))) return false;
+  await box.changePerson(one.id, { disabled: true });
+  said(t('people.users.is-disabled', { name: one.name }));
+  return true;
+}
+
+async function enable(one: Person): Promise<boolean> {
+  if (one.role !== 'administrator') await box.changePerson(one.id, { disabled: false });
+  else if (!(await withProof(t('people.users.enable.of', { name: one.name }), t('people.proof.administrator'), t('people.users.enable'), false, (proof) => box.changePerson(one.id, { disabled: false, proof })))) return false;
+  said(t('people.users.is-enabled', { name: one.name }));
   return true;
 }
 

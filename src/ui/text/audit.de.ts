@@ -61,6 +61,7 @@ const audit: Record<keyof typeof en, string> = {
   'audit.value.what.demand device': 'ein vertrautes Gerät verlangen',
   'audit.value.what.export backup': 'eine Sicherung speichern',
   'audit.value.what.invite administrator': 'einen Administrator einladen',
+  'audit.value.what.enable administrator {}': 'Administrator freigeben: {}',
   'audit.value.what.delete user {}': 'Benutzer löschen: {}',
   'audit.value.what.make administrator {}': 'Administrator werden lassen: {}',
   'audit.value.what.override host key {} {}': 'einem geänderten Host-Schlüssel glauben, Terminal {}, {}',

@@ -59,6 +59,7 @@ const audit = {
   'audit.value.what.demand device': 'demand a trusted device',
   'audit.value.what.export backup': 'save a backup',
   'audit.value.what.invite administrator': 'invite an administrator',
+  'audit.value.what.enable administrator {}': 'enable administrator {}',
   'audit.value.what.delete user {}': 'delete user {}',
   'audit.value.what.make administrator {}': 'make administrator {}',
   'audit.value.what.override host key {} {}': 'believe a changed host key, terminal {}, {}',

@@ -223,6 +223,7 @@ const people: Record<keyof typeof en, string> = {
   'people.users.disable.of': '{name} sperren',
   'people.users.disable.text': 'Anmeldungen und Terminals enden sofort. Gespeichertes bleibt versiegelt, bis das Konto wieder freigegeben wird.',
   'people.users.enable': 'Freigeben',
+  'people.users.enable.of': '{name} freigeben',
   'people.users.is-disabled': '{name} ist gesperrt.',
   'people.users.is-enabled': '{name} ist freigegeben.',
   'people.users.delete.of': '{name} löschen',

@@ -221,6 +221,7 @@ const people = {
   'people.users.disable.of': 'Disable {name}',
   'people.users.disable.text': 'Sign-ins and terminals end at once. What is stored stays sealed until the account is enabled again.',
   'people.users.enable': 'Enable',
+  'people.users.enable.of': 'Enable {name}',
   'people.users.is-disabled': '{name} is disabled.',
   'people.users.is-enabled': '{name} is enabled.',
   'people.users.delete.of': 'Delete {name}',
