@@ -386,6 +386,10 @@ fn a_code_from_a_trusted_device_lets_another_in_once() {
     let reply = phone.post("/api/devices", body);
     device.id = take(&mut phone, reply, 201, "full")["id"].as_str().unwrap().into();
     phone.get("/api/hosts").expect(200);
+    let told = text(&box_.command(&["audit", "tail", "3"], "").stdout);
+    let events = ["\"device.failed\"", "\"device.trust\"", "\"signin\""];
+    let fits = |(line, event): (&str, &&str)| line.contains(*event);
+    assert!(told.lines().zip(&events).all(fits), "whole is who lacks nothing any more: {told}");
     let mut third = half(&box_, ADA, "device");
     let mut body = Device::new().application(&mut third);
     body["code"] = code;
