@@ -1,6 +1,5 @@
 // The user's own account: password, second factor, sign-ins, and what happened lately.
 
-import { ApiError } from '../base/api';
 import { confirmDanger, openDialog } from '../base/dialog';
 import { becomeTrusted } from '../base/device';
 import { h, icon } from '../base/dom';
@@ -9,11 +8,10 @@ import { t } from '../base/text';
 import type { State, User } from '../base/types';
 import { agoText, copyBox, countText, fetched, iconButton, orToast } from '../start/common';
 import { openAccount as openPassword } from '../start/account';
-import { sent } from '../start/keys';
-import { type AuditEvent, type Certificates, type Enrolment, type Devices, type Factor, type Login, type Passkey, box } from './box';
+import { type AuditEvent, type Certificates, type Enrolment, type Devices, type Factor, type Login, type Passkey, type Standing, box } from './box';
 import { deviceName } from './device';
 import { hindrance, makePasskey } from './passkey';
-import { codeField, isCode, ownPassword, proofField, said, showCodes, timeText, withProof, wordText } from './parts';
+import { onePress, said, showCodes, timeText, withFirstCode, withProof, wordText } from './parts';
 import { scan } from './stage';
 
 export async function openAccount(state: State, { name, role }: User): Promise<void> {
@@ -31,7 +29,7 @@ export async function openAccount(state: State, { name, role }: User): Promise<v
   const devices = fetched(box.devices, (all) => deviceList(all, name, again));
   const certificates = fetched(box.certificates, (all) => certificateList(all, again));
   const activity = fetched(box.activity, activityList);
-  const change = h('button', { type: 'button', class: 'button', on: { click: () => void openPassword(state, name).then(again) } }, icon('lock'), t('people.password.change'));
+  const change = h('button', { type: 'button', class: 'button', on: { click: onePress(() => openPassword(state, name).then(again)) } }, icon('lock'), t('people.password.change'));
   const body = h(
     'div',
     { class: 'keys account' },
@@ -54,7 +52,7 @@ function section(key: string, content: HTMLElement): HTMLElement {
 // ---- the second factor ----
 
 function factorCard(one: Factor, name: string, again: () => void): HTMLElement {
-  const button = (key: string, kind: string, run: () => Promise<void>): HTMLElement => h('button', { type: 'button', class: `button ${kind}`.trim(), on: { click: () => void orToast(run).then(again) } }, t(key));
+  const button = (key: string, kind: string, run: () => Promise<void>): HTMLElement => h('button', { type: 'button', class: `button ${kind}`.trim(), on: { click: onePress(() => orToast(run).then(again)) } }, t(key));
   if (!one.enrolled) {
     return h('div', { class: 'factor' }, h('p', {}, badge('off'), ' ', t('people.factor.off')), h('div', { class: 'toolbar' }, button('people.factor.on', 'primary', () => enrol(name, false))));
   }
@@ -72,49 +70,28 @@ function badge(state: 'on' | 'off'): HTMLElement {
   return h('span', { class: `badge factor-${state}` }, t(`people.factor.badge.${state}`));
 }
 
-/** Asks for a code and does something with it; false: thought better of it. */
-async function withCode(title: string, lead: string | HTMLElement, action: string, danger: boolean, deed: (code: string) => Promise<unknown>, code = codeField(t('people.code'))): Promise<boolean> {
-  const form = h('form', { class: 'form' }, typeof lead === 'string' ? h('p', { class: 'dialog-lead' }, lead) : lead, code.root);
-  const submit = (): boolean | Promise<boolean> => {
-    code.setError(isCode(code.value) ? null : t('people.code.bad'));
-    if (isCode(code.value)) return sent(form, () => deed(code.value).catch(atField));
-    code.input.focus();
-    return false;
-  };
-  const shown = openDialog({ title, body: form, wide: typeof lead !== 'string', actions: [{ label: t('start.cancel') }, { label: action, kind: danger ? 'danger' : 'primary', value: 'done', submit }] });
-  code.input.focus();
-  return (await shown) === 'done';
-}
-
-function atField(error: unknown): never {
-  if (error instanceof ApiError && error.code === 'wrong_code') throw new ApiError(error.status, error.code, t('people.code.wrong'), '', 'code');
-  throw error;
-}
-
-function atPassword(error: unknown): never {
-  if (error instanceof ApiError && error.code === 'wrong_code') throw new ApiError(error.status, error.code, t('people.proof.wrong'), '', 'proof');
-  throw error;
-}
-
 async function enrol(name: string, moving: boolean): Promise<void> {
-  let enrolment: Enrolment | null = null;
-  const begin = async (code: string): Promise<void> => void (enrolment = await box.begin({ code }));
-  if (moving) await withCode(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin, proofField(await box.factor()));
-  else enrolment = (await withProof(t('people.enrol.title'), t('people.enrol.proof'), t('people.next'), false, (proof) => box.begin({ proof })))?.done ?? null;
-  if (!enrolment) return;
-  let codes: string[] = [];
-  const finish = async (code: string): Promise<void> => void (codes = (await box.finish(code)).recovery_codes);
-  if (await withCode(t('people.enrol.title'), scan(enrolment), t('people.enrol.submit'), false, finish)) await showCodes(codes, name);
+  const begin = (proof: string, enrolled: boolean): Promise<Enrolment> => box.begin(standing(proof, enrolled));
+  const begun = moving
+    ? await withProof(t('people.factor.move'), t('people.factor.move.text'), t('people.next'), false, begin)
+    : await withProof(t('people.enrol.title'), t('people.enrol.proof'), t('people.next'), false, begin);
+  if (!begun) return;
+  const finished = await withFirstCode(t('people.enrol.title'), scan(begun.done), t('people.enrol.submit'), box.finish);
+  if (finished) await showCodes(finished.done.recovery_codes, name);
 }
 
 async function renewCodes(name: string): Promise<void> {
-  let codes: string[] = [];
-  const renew = async (code: string): Promise<void> => void (codes = await box.renewCodes(code));
-  if (await withCode(t('people.factor.renew'), t('people.factor.renew.text'), t('people.factor.renew'), false, renew, proofField(await box.factor()))) await showCodes(codes, name);
+  const renewed = await withProof(t('people.factor.renew'), t('people.factor.renew.text'), t('people.factor.renew'), false, box.renewCodes);
+  if (renewed) await showCodes(renewed.done, name);
 }
 
 async function disable(): Promise<void> {
-  if (await withCode(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable, proofField(await box.factor()))) said(t('people.factor.disabled'));
+  if (await withProof(t('people.factor.disable'), t('people.factor.disable.text'), t('people.factor.disable'), true, box.disable)) said(t('people.factor.disabled'));
+}
+
+/** In the words of docs/API.md. */
+function standing(proof: string, enrolled: boolean): Standing {
+  return enrolled ? { code: proof } : { proof };
 }
 
 /** What protects the account goes only with a proof, whoever sits here. False: thought better of it. */
@@ -130,10 +107,10 @@ async function removeProven(key: string, label: string, deed: (proof: string) =>
 
 function passkeyList(all: Passkey[], name: string, again: () => void): HTMLElement {
   const why = hindrance();
-  const add = h('button', { type: 'button', class: 'button', disabled: why !== null, on: { click: () => void orToast(() => addPasskey(name)).then(again) } }, icon('plus'), t('people.passkey.add'));
+  const add = h('button', { type: 'button', class: 'button', disabled: why !== null, on: { click: onePress(() => orToast(() => addPasskey(name)).then(again)) } }, icon('plus'), t('people.passkey.add'));
   const rows = all.map((one) => {
     const used = one.last_used === null ? t('people.passkey.unused') : t('people.logins.used', { ago: agoText(one.last_used) });
-    const remove = iconButton('trash', t('people.passkey.remove', { label: one.label }), () => void removePasskey(one).then((done) => done && again()));
+    const remove = iconButton('trash', t('people.passkey.remove', { label: one.label }), onePress(() => removePasskey(one).then((done) => done && again())));
     return h(
       'li',
       { class: 'list-row key-row' },
@@ -146,23 +123,15 @@ function passkeyList(all: Passkey[], name: string, again: () => void): HTMLEleme
 }
 
 async function addPasskey(name: string): Promise<void> {
-  const factor = await box.factor();
   const label = field({ label: t('people.passkey.label'), name: 'label', value: deviceName(navigator.userAgent), required: true, autocomplete: 'off' });
-  const proof = factor.enrolled ? proofField(factor) : ownPassword();
-  const given = (): boolean => (factor.enrolled ? isCode(proof.value) : proof.value.trim() !== '');
-  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, t('people.passkey.add.text')), label.root, proof.root);
-  let codes: string[] | undefined;
-  const submit = (): boolean | Promise<boolean> => {
-    proof.setError(given() ? null : t(factor.enrolled ? 'people.code.bad' : 'start.signin.password.empty'));
-    if (!given()) return false;
-    return sent(form, async () => {
-      const made = await makePasskey(await box.wishPasskey(factor.enrolled ? { code: proof.value } : { proof: proof.value }).catch(factor.enrolled ? atField : atPassword));
-      codes = (await box.addPasskey(label.value.trim(), made)).recovery_codes;
-      said(t('people.passkey.added', { label: label.value.trim() }));
-    });
+  const deed = async (proof: string, enrolled: boolean): Promise<string[] | undefined> => {
+    const made = await makePasskey(await box.wishPasskey(standing(proof, enrolled)));
+    const { recovery_codes: codes } = await box.addPasskey(label.value.trim(), made);
+    said(t('people.passkey.added', { label: label.value.trim() }));
+    return codes;
   };
-  await openDialog({ title: t('people.passkey.add'), body: form, actions: [{ label: t('start.cancel') }, { label: t('people.passkey.add.do'), kind: 'primary', value: 'done', submit }] });
-  if (codes) await showCodes(codes, name);
+  const added = await withProof(t('people.passkey.add'), t('people.passkey.add.text'), t('people.passkey.add.do'), false, deed, label.root);
+  if (added?.done) await showCodes(added.done, name);
 }
 
 function removePasskey(one: Passkey): Promise<boolean> {
@@ -172,7 +141,7 @@ function removePasskey(one: Passkey): Promise<boolean> {
 // ---- trusted devices ----
 
 function deviceList(all: Devices, name: string, again: () => void): HTMLElement {
-  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => void (await run())).then(again) } }, t(key));
+  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: onePress(() => orToast(async () => void (await run())).then(again)) } }, t(key));
   const trusted = all.devices.some((one) => one.current);
   const rows = all.devices.map((one) =>
     h(
@@ -180,7 +149,7 @@ function deviceList(all: Devices, name: string, again: () => void): HTMLElement 
       { class: 'list-row key-row' },
       h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('lock')),
       h('div', { class: 'row-text' }, h('div', { class: 'row-title' }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, t('people.logins.used', { ago: agoText(one.last_used ?? one.created) })))),
-      iconButton('trash', t('people.device.remove', { label: one.label }), () => void removeDevice(one).then((done) => done && again())),
+      iconButton('trash', t('people.device.remove', { label: one.label }), onePress(() => removeDevice(one).then((done) => done && again()))),
     ),
   );
   return h(
@@ -221,7 +190,7 @@ function removeDevice(one: Devices['devices'][number]): Promise<boolean> {
 // ---- certificates ----
 
 function certificateList(all: Certificates, again: () => void): HTMLElement {
-  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: () => void orToast(async () => void (await run())).then(again) } }, t(key));
+  const button = (key: string, run: () => Promise<unknown>): HTMLElement => h('button', { type: 'button', class: 'button', on: { click: onePress(() => orToast(async () => void (await run())).then(again)) } }, t(key));
   const bound = all.certificates.some((one) => one.current);
   const known = all.certificates.some((one) => one.fingerprint === all.shown);
   const rows = all.certificates.map((one) =>
@@ -230,7 +199,7 @@ function certificateList(all: Certificates, again: () => void): HTMLElement {
       { class: 'list-row key-row' },
       h('span', { class: 'row-icon', 'aria-hidden': 'true' }, icon('lock')),
       h('div', { class: 'row-text' }, h('div', { class: 'row-title', title: one.fingerprint }, one.label), h('div', { class: 'row-sub' }, one.current ? h('span', {}, t('people.logins.this')) : null, h('span', {}, `SHA-256 ${one.fingerprint.slice(0, 16)}…`), h('span', {}, one.last_used === null ? t('people.passkey.unused') : t('people.logins.used', { ago: agoText(one.last_used) })))),
-      iconButton('trash', t('people.certificate.remove', { label: one.label }), () => void removeCertificate(one).then((done) => done && again())),
+      iconButton('trash', t('people.certificate.remove', { label: one.label }), onePress(() => removeCertificate(one).then((done) => done && again()))),
     ),
   );
   return h(
@@ -279,7 +248,7 @@ function loginList(all: Login[], refresh: () => void): HTMLElement {
 
 function loginRow(one: Login, refresh: () => void): HTMLElement {
   const device = deviceName(one.user_agent) || t('people.logins.unknown');
-  const end = one.current ? h('span', { class: 'badge factor-on' }, t('people.logins.this')) : iconButton('logout', t('people.logins.end', { device }), () => void revoke(one, device).then((done) => done && refresh()));
+  const end = one.current ? h('span', { class: 'badge factor-on' }, t('people.logins.this')) : iconButton('logout', t('people.logins.end', { device }), onePress(() => revoke(one, device).then((done) => done && refresh())));
   return h(
     'li',
     { class: 'list-row key-row' },

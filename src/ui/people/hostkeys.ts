@@ -11,7 +11,7 @@ import { agoText, countText, fetched, iconButton, orToast, skippedList, textDrop
 import { areaField, sent } from '../start/keys';
 import { findFingerprint, pieces } from '../start/pieces';
 import { goodAddress, placeText, splitPort } from '../start/quick';
-import { withProof } from './parts';
+import { onePress, withProof } from './parts';
 
 /** Below the box's cap of 64 KiB for a body, with room for the JSON around it. */
 const PIECE_BYTES = 48 * 1024;
@@ -30,7 +30,7 @@ export async function openHostKeys(): Promise<void> {
   );
   search.addEventListener('input', () => keys && list.root.replaceChildren(keyList(keys, search.value, list.refresh)));
   const button = (label: string, icon_: 'plus' | 'import', run: () => Promise<boolean>): HTMLElement =>
-    h('button', { type: 'button', class: icon_ === 'import' ? 'button primary' : 'button', on: { click: () => void run().then((done) => done && list.refresh()) } }, icon(icon_), label);
+    h('button', { type: 'button', class: icon_ === 'import' ? 'button primary' : 'button', on: { click: onePress(() => run().then((done) => done && list.refresh())) } }, icon(icon_), label);
   const body = h(
     'div',
     { class: 'keys' },
@@ -53,7 +53,7 @@ function keyRow(key: HostKey, refresh: () => void): HTMLElement {
   const place = placeText(key.address, key.port);
   const end = key.global
     ? h('span', { class: 'badge', title: t('start.hostkeys.global.why') }, t('start.hostkeys.global'))
-    : iconButton('trash', t('start.hostkeys.remove', { place }), () => void remove(key, place).then((done) => done && refresh()));
+    : iconButton('trash', t('start.hostkeys.remove', { place }), onePress(() => remove(key, place).then((done) => done && refresh())));
   return h(
     'li',
     { class: 'list-row key-row' },

@@ -40,7 +40,7 @@ export function proofField(factor: Factor): Field {
       error.textContent = `${problem.message} ${problem.remedy}`;
     }
   };
-  const use = h('button', { type: 'button', class: 'button', on: { click: () => void take() } }, icon('key'), t('people.passkey.use'));
+  const use = h('button', { type: 'button', class: 'button', on: { click: onePress(take) } }, icon('key'), t('people.passkey.use'));
   code.input.addEventListener('input', () => (stood = ''));
   return {
     root: h('div', { class: 'proof', 'data-field': factor.app ? null : 'code' }, factor.app ? code.root : null, use, error),
@@ -66,7 +66,7 @@ export function recoveryField(): Field {
 }
 
 export function isCode(text: string): boolean {
-  return /^\d{6}$|^[\w-]{43}$/.test(text.replaceAll(/\s/g, ''));
+  return /^\d{6}$|^[\w-]{43}$/.test(digits(text));
 }
 
 /** Dark on white in every theme: some cameras do not read it the other way round. */
@@ -125,29 +125,105 @@ export async function showCodes(codes: string[], name: string): Promise<void> {
   await openDialog({ title: t('people.codes.title'), body, actions: [{ label: t('start.done'), kind: 'primary', value: 'done', submit: done }] });
 }
 
-/** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */
-export async function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string) => Promise<T>, more: HTMLElement | null = null): Promise<{ done: T } | null> {
-  const factor = await box.factor();
-  const { enrolled } = factor;
-  const proof = enrolled ? proofField(factor) : ownPassword();
-  const form = h('form', { class: 'form' }, h('p', { class: 'dialog-lead' }, text), more, proof.root);
+/** The code that was sent last, from wherever. Each is good once: sent again it would count as a wrong try. */
+let lastSent = '';
+
+/** It is on its way to the box, which may have taken it whatever comes of the rest. */
+export function sentCode(code: string): void {
+  lastSent = digits(code);
+}
+
+function digits(code: string): string {
+  return code.replaceAll(/\s/g, '');
+}
+
+/** Why this cannot be sent, or null. */
+function codeRefusal(code: string): string | null {
+  if (!isCode(code)) return t('people.code.bad');
+  if (digits(code) !== lastSent) return null;
+  return t(/^\d{6}$/.test(lastSent) ? 'people.code.sent' : 'people.passkey.sent');
+}
+
+/** A deed, and what is asked for before it. */
+interface Question<T> {
+  title: string;
+  lead: string | HTMLElement;
+  action: string;
+  danger: boolean;
+  /** A code, or a password, which may be sent again. */
+  proof: Field;
+  isCode: boolean;
+  /** What is said of a proof that does not fit. */
+  wrong: string;
+  more?: HTMLElement | null;
+  deed: (proof: string) => Promise<T>;
+}
+
+async function put<T>(question: Question<T>): Promise<{ done: T } | null> {
+  const { proof, lead } = question;
+  const plain = typeof lead === 'string';
+  const form = h('form', { class: 'form' }, plain ? h('p', { class: 'dialog-lead' }, lead) : lead, question.more ?? null, proof.root);
   let done: { done: T } | null = null;
-  const submit = async (): Promise<boolean> => {
-    proof.setError(proof.value.trim() === '' ? t(enrolled ? 'people.code.bad' : 'start.signin.password.empty') : null);
-    if (proof.value.trim() === '') return false;
+  const submit = (): boolean | Promise<boolean> => {
+    const given = proof.value;
+    const empty = given.trim() === '' ? t('start.signin.password.empty') : null;
+    const refusal = question.isCode ? codeRefusal(given) : empty;
+    proof.setError(refusal);
+    if (refusal !== null) {
+      proof.input.focus();
+      return false;
+    }
+    if (question.isCode) sentCode(given);
     return sent(form, async () => {
       try {
-        done = { done: await deed(proof.value) };
+        done = { done: await question.deed(given) };
       } catch (error) {
-        if (error instanceof ApiError && ['wrong_code', 'proof_needed'].includes(error.code)) throw new ApiError(error.status, error.code, t('people.proof.wrong'), '', enrolled ? 'code' : 'proof');
+        if (error instanceof ApiError && ['wrong_code', 'proof_needed'].includes(error.code)) throw new ApiError(error.status, error.code, question.wrong, '', question.isCode ? 'code' : 'proof');
         throw error;
       }
     });
   };
-  const shown = openDialog({ title, body: form, actions: [{ label: t('start.cancel') }, { label: action, kind: danger ? 'danger' : 'primary', value: 'done', submit }] });
-  proof.input.focus();
+  const shown = openDialog({ title: question.title, body: form, wide: !plain, actions: [{ label: t('start.cancel') }, { label: question.action, kind: question.danger ? 'danger' : 'primary', value: 'done', submit }] });
+  (question.more?.querySelector('input') ?? proof.input).focus();
   await shown;
   return done;
+}
+
+const asking = new Set<string>();
+
+/** What is asked already is not asked a second time, by a second click or from another place: that answers null. */
+async function once<T>(what: string, ask: () => Promise<T | null>): Promise<T | null> {
+  if (asking.has(what)) return null;
+  asking.add(what);
+  try {
+    return await ask();
+  } finally {
+    asking.delete(what);
+  }
+}
+
+/** Asks who sits here for a fresh code, or for the password where there is no second factor, and does the deed with it. Null: thought better of it. */
+export function withProof<T>(title: string, text: string, action: string, danger: boolean, deed: (proof: string, enrolled: boolean) => Promise<T>, more: HTMLElement | null = null): Promise<{ done: T } | null> {
+  return once(`${title}\n${text}`, async () => {
+    const factor = await box.factor();
+    const { enrolled } = factor;
+    return put({ title, lead: text, action, danger, more, proof: enrolled ? proofField(factor) : ownPassword(), isCode: enrolled, wrong: t('people.proof.wrong'), deed: (proof) => deed(proof, enrolled) });
+  });
+}
+
+/** Asks for the first code of a new app. Null: thought better of it. */
+export function withFirstCode<T>(title: string, lead: HTMLElement, action: string, deed: (code: string) => Promise<T>): Promise<{ done: T } | null> {
+  return once(title, () => put({ title, lead, action, danger: false, proof: codeField(t('people.code')), isCode: true, wrong: t('people.code.wrong'), deed }));
+}
+
+/** For a button: while what it began goes on, pressing it again does nothing. */
+export function onePress(run: () => Promise<unknown>): () => void {
+  let running = false;
+  return () => {
+    if (running) return;
+    running = true;
+    void run().finally(() => (running = false));
+  };
 }
 
 export function timeText(seconds: number): string {

@@ -12,7 +12,7 @@ import { copyBox } from '../start/common';
 import { type Enrolment, box } from './box';
 import { deviceName } from './device';
 import { allowed, hindrance, makePasskey, signInWithPasskey } from './passkey';
-import { codeField, isCode, qrPicture, recoveryCodes, recoveryField } from './parts';
+import { codeField, isCode, qrPicture, recoveryCodes, recoveryField, sentCode } from './parts';
 
 /** Shows the step that a half sign-in owes; `done` when it is taken, or given up. */
 export function showStage(root: HTMLElement, state: State, done: () => void): void {
@@ -123,6 +123,7 @@ function askCode(root: HTMLElement, state: State, done: () => void): void {
   show(root, state, done, {
     title: t('people.step.title'), lead: t('people.step.lead'), field: code, action: t('people.step.submit'), check: codeProblem,
     send: async (text) => {
+      sentCode(text);
       await box.verify(text);
       done();
     },
@@ -170,6 +171,7 @@ async function showEnrol(root: HTMLElement, state: State, done: () => void): Pro
     title: t('people.enrol.title'), lead: t(state.stage === 'recovered' ? 'people.enrol.lead.recovered' : 'people.enrol.lead.required'),
     field: codeField(t('people.code'), t('people.enrol.code.hint')), action: t('people.enrol.submit'), check: codeProblem, above: [scan(enrolment)],
     send: async (text) => {
+      sentCode(text);
       const { recovery_codes: codes } = await box.finish(text);
       showCodesPage(root, codes, state.user?.name ?? '', done);
     },

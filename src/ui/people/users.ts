@@ -8,15 +8,15 @@ import { type MenuItem, copyBox, countText, fetched, iconButton, openMenu, orToa
 import { openBackup } from './backup';
 import { type Invite, type Person, ROLES, type Role, box } from './box';
 import { inviteLink } from './link';
-import { said, timeText, withProof, wordText } from './parts';
+import { onePress, said, timeText, withProof, wordText } from './parts';
 import { openUpdate } from './update';
 
 export async function openUsers(self: string): Promise<void> {
   const people = fetched(box.people, (all, refresh) => h('ul', { class: 'rows' }, ...all.map((one) => personRow(one, self, refresh))));
   const invites = fetched(box.invites, inviteList);
-  const invite = h('button', { type: 'button', class: 'button primary', on: { click: () => void makeInvite().then((made) => made && invites.refresh()) } }, icon('plus'), t('people.invites.make'));
-  const backup = h('button', { type: 'button', class: 'button', on: { click: () => void openBackup() } }, icon('import'), t('people.backup.title'));
-  const update = h('button', { type: 'button', class: 'button', on: { click: () => void openUpdate() } }, icon('import'), t('people.update.title'));
+  const invite = h('button', { type: 'button', class: 'button primary', on: { click: onePress(() => makeInvite().then((made) => made && invites.refresh())) } }, icon('plus'), t('people.invites.make'));
+  const backup = h('button', { type: 'button', class: 'button', on: { click: onePress(openBackup) } }, icon('import'), t('people.backup.title'));
+  const update = h('button', { type: 'button', class: 'button', on: { click: onePress(openUpdate) } }, icon('import'), t('people.update.title'));
   const body = h(
     'div',
     { class: 'keys' },
@@ -122,11 +122,11 @@ function inviteList(all: Invite[], refresh: () => void): HTMLElement {
 }
 
 function inviteRow(one: Invite, refresh: () => void): HTMLElement {
-  const back = (): void => void orToast(async () => {
+  const back = onePress(() => orToast(async () => {
     await box.takeBack(one.id);
     said(t('people.invites.taken-back'));
     refresh();
-  });
+  }));
   return h(
     'li',
     { class: 'list-row key-row' },
