@@ -71,7 +71,16 @@ impl Auth {
         let recovery_codes = set.codes.clone();
         let user = self.give_factor(login, sealed, step, set)?;
         audit::note("factor.enrol", &[("user", &user.name), ("peer", &who.peer.to_string())]);
-        Ok(Enrolled { signed_in: self.begin_anew(login, &user, who)?, recovery_codes })
+        Ok(Enrolled { signed_in: self.begin_with_new_factor(login, &user, who)?, recovery_codes })
+    }
+
+    /// Whoever had to set one up is signed in only now.
+    pub(super) fn begin_with_new_factor(&self, login: &Login, user: &User, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        let signed_in = self.begin_anew(login, user, who)?;
+        if login.stage() != Stage::Full {
+            self.note_sign_in(&signed_in, &[], who);
+        }
+        Ok(signed_in)
     }
 
     /// Whoever came with a recovery code has lost what there was: nothing of it stays good.

@@ -171,11 +171,13 @@ impl Auth {
         let set = set.filter(|_| first);
         let recovery_codes = set.as_ref().map(|set| set.codes.clone());
         let user = self.keep_passkey(login, &user, passkey, set)?;
+        audit::note("passkey.add", &[("user", &user.name), ("label", label), ("peer", &who.peer.to_string())]);
         let enrolled = match recovery_codes {
-            Some(recovery_codes) => Some(Enrolled { signed_in: self.begin_anew(login, &user, who)?, recovery_codes }),
+            Some(recovery_codes) => {
+                Some(Enrolled { signed_in: self.begin_with_new_factor(login, &user, who)?, recovery_codes })
+            }
             None => None,
         };
-        audit::note("passkey.add", &[("user", &user.name), ("label", label), ("peer", &who.peer.to_string())]);
         Ok(PasskeyMade { id, enrolled })
     }
 

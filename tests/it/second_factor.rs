@@ -1,7 +1,8 @@
 //! A password alone is half a sign-in: the other half is a code that works once, and until then nothing else does.
 
+use crate::passkeys::give_one;
 use crate::world::browser::{Browser, Reply};
-use crate::world::footbridge::{AS_SHIPPED, Footbridge};
+use crate::world::footbridge::{AS_SHIPPED, Footbridge, text};
 use crate::world::ssh_server::SshServer;
 use crate::world::{ADA, at_a_prompt, claimed, claimed_with};
 use footbridge::api::{Access, Method, ROUTES};
@@ -202,6 +203,27 @@ fn as_shipped_nothing_works_before_it() {
     terminal.accept_host_key(false);
     assert_eq!(ada.post("/api/factor/disable", json!({"code": phone.code(0)})).refusal(409), "conflict");
     half(&box_, ADA, "factor");
+}
+
+/// The story: the sign-in of whoever had to set a factor up stood in the audit as half for ever.
+#[test]
+fn whoever_had_to_set_one_up_is_noted_as_signed_in_once_it_is_done() {
+    let last = |box_: &Footbridge, count: &str| -> Vec<String> {
+        let told = text(&box_.command(&["audit", "tail", count], "").stdout);
+        let events = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+    };
+    let (box_, mut ada) = claimed_with(&[("FOOTBRIDGE_SECOND_FACTOR", AS_SHIPPED)]);
+    let (phone, _) = enrol(&mut ada);
+    assert_eq!(last(&box_, "2"), ["factor.enrol", "signin"]);
+    let begun = ada.post("/api/factor/begin", json!({"code": phone.code(0)})).expect(200);
+    let other = Phone::scan(begun["secret"].as_str().unwrap());
+    let reply = ada.post("/api/factor/finish", json!({"code": other.code(1)}));
+    take(&mut ada, reply, 200, "full");
+    assert_eq!(last(&box_, "1"), ["factor.enrol"], "who was signed in is so still");
+    let (box_, mut eve) = claimed_with(&[("FOOTBRIDGE_SECOND_FACTOR", AS_SHIPPED)]);
+    give_one(&mut eve);
+    assert_eq!(last(&box_, "2"), ["passkey.add", "signin"]);
 }
 
 #[test]
