@@ -153,6 +153,10 @@ test('a passkey is added, asked for at the next sign-in, and stands for a code',
   assert.ok(used.signCount > keys[0].signCount);
   await menu(again.page, 'Your account');
   await dialog(again.page).getByRole('button', { name: 'New recovery codes' }).click();
+  // Whoever has no app is not asked for its digits.
+  await use(dialog(again.page)).waitFor();
+  await dialog(again.page).locator('.dialog-actions .button').last().click();
+  await dialog(again.page).getByText('Use one of your passkeys first.').waitFor();
   await use(dialog(again.page)).click();
   await dialog(again.page).locator('.recovery-codes li').first().waitFor({ timeout: PATIENCE });
   await dialog(again.page).getByText('I have put them in a safe place').click();

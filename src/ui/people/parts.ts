@@ -137,9 +137,9 @@ function digits(code: string): string {
   return code.replaceAll(/\s/g, '');
 }
 
-/** Why this cannot be sent, or null. */
-function codeRefusal(code: string): string | null {
-  if (!isCode(code)) return t('people.code.bad');
+/** Why this cannot be sent, or null. `bad`: what is said where there is none. */
+function codeRefusal(code: string, bad: string): string | null {
+  if (!isCode(code)) return bad;
   if (digits(code) !== lastSent) return null;
   return t(/^\d{6}$/.test(lastSent) ? 'people.code.sent' : 'people.passkey.sent');
 }
@@ -153,6 +153,8 @@ interface Question<T> {
   /** A code, or a password, which may be sent again. */
   proof: Field;
   isCode: boolean;
+  /** What is said where there is no code yet: its owner may have nothing but passkeys. */
+  bad?: string;
   /** What is said of a proof that does not fit. */
   wrong: string;
   more?: HTMLElement | null;
@@ -167,7 +169,7 @@ async function put<T>(question: Question<T>): Promise<{ done: T } | null> {
   const submit = (): boolean | Promise<boolean> => {
     const given = proof.value;
     const empty = given.trim() === '' ? t('start.signin.password.empty') : null;
-    const refusal = question.isCode ? codeRefusal(given) : empty;
+    const refusal = question.isCode ? codeRefusal(given, question.bad ?? t('people.code.bad')) : empty;
     proof.setError(refusal);
     if (refusal !== null) {
       proof.input.focus();
@@ -207,7 +209,8 @@ export function withProof<T>(title: string, text: string, action: string, danger
   return once(`${title}\n${text}`, async () => {
     const factor = await box.factor();
     const { enrolled } = factor;
-    return put({ title, lead: text, action, danger, more, proof: enrolled ? proofField(factor) : ownPassword(), isCode: enrolled, wrong: t('people.proof.wrong'), deed: (proof) => deed(proof, enrolled) });
+    const bad = t(factor.app ? 'people.code.bad' : 'people.passkey.first');
+    return put({ title, lead: text, action, danger, more, proof: enrolled ? proofField(factor) : ownPassword(), isCode: enrolled, bad, wrong: t('people.proof.wrong'), deed: (proof) => deed(proof, enrolled) });
   });
 }
 

@@ -102,6 +102,7 @@ const people: Record<keyof typeof en, string> = {
   'people.factor.app': 'Auch eine App einrichten',
   'people.passkeys': 'Passkeys',
   'people.passkey.use': 'Passkey benutzen',
+  'people.passkey.first': 'Benutze zuerst einen deiner Passkeys.',
   'people.passkey.sent': 'Was ein Passkey geantwortet hat, gilt nur einmal. Benutze ihn noch einmal.',
   'people.passkey.instead': 'Stattdessen einen Passkey benutzen',
   'people.passkey.lead': 'Dein Passwort war richtig. Jetzt einer deiner Passkeys: in diesem Gerät, im Telefon oder am Schlüsselbund.',

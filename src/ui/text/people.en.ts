@@ -100,6 +100,7 @@ const people = {
   'people.factor.app': 'Set up an app too',
   'people.passkeys': 'Passkeys',
   'people.passkey.use': 'Use a passkey',
+  'people.passkey.first': 'Use one of your passkeys first.',
   'people.passkey.sent': 'What a passkey answered is good once. Use it again.',
   'people.passkey.instead': 'Use a passkey instead',
   'people.passkey.lead': 'Your password was right. Now one of your passkeys: in this device, in your phone, or on a key ring.',
