@@ -1,12 +1,17 @@
 //! The claim code: printed on the console, once good, stored only as its hash.
 
+use super::{Auth, Refusal, SignedIn, Who};
+use crate::audit;
 use crate::disk::Beside;
 use crate::hex;
 use crate::random;
+use crate::secret::Secret;
+use crate::store::{Role, StoreError};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -55,6 +60,53 @@ pub fn normal(code: &str) -> Zeroizing<String> {
 
 fn hash(code: &str) -> String {
     hex::text(&Sha256::digest(normal(code).as_bytes()))
+}
+
+impl Auth {
+    /// A fresh claim code for the box with this data directory; an earlier one is good no more.
+    pub fn new_claim_code(dir: &Path) -> io::Result<String> {
+        renew(dir)
+    }
+
+    pub fn forget_claim_code(dir: &Path) {
+        forget(dir);
+    }
+
+    pub fn claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Does whoever asks hold the claim code of a box that nobody has claimed? A wrong one counts like a wrong password.
+    pub fn check_claim_code(&self, code: &Secret, who: &Who<'_>) -> Result<(), Refusal> {
+        if self.claimed() {
+            return Err(Refusal::Gone);
+        }
+        let admitted = self.admit(who)?;
+        if !fits(&self.data, code.expose_str().unwrap_or_default()) {
+            audit::note_stranger("claim.failed", &[("peer", &who.peer.to_string())]);
+            return Err(Refusal::Failed);
+        }
+        self.table.forgive(admitted);
+        Ok(())
+    }
+
+    /// Makes the first administrator, once.
+    pub fn claim(&self, code: &Secret, name: &str, password: &Secret, who: &Who<'_>) -> Result<SignedIn, Refusal> {
+        self.check_claim_code(code, who)?;
+        let (user, data_key) = self.new_user(name, Role::Administrator, password, who.now.calendar)?;
+        match self.store.add_first_administrator(&user) {
+            // Whoever was first may not have come to say that the box is claimed; the store knows.
+            Err(StoreError::Exists) => {
+                let claimed = self.store.users()?.iter().any(|user| user.role == Role::Administrator);
+                return Err(if claimed { Refusal::Gone } else { Refusal::NameTaken });
+            }
+            done => done?,
+        }
+        self.claimed.store(true, Ordering::Release);
+        forget(&self.data);
+        audit::note("claim", &[("user", &user.name), ("peer", &who.peer.to_string())]);
+        self.begin(&user, self.stage_after_password(&user), data_key, who)
+    }
 }
 
 #[cfg(test)]

@@ -119,6 +119,11 @@ fn key_of(device: &Device) -> Bytes {
     Bytes(URL_SAFE_NO_PAD.decode(&device.key).unwrap_or_default())
 }
 
+/// It was not removed meanwhile.
+pub(super) fn is_trusted(now: &User, device: Option<Id>) -> bool {
+    device.is_none_or(|id| now.devices.iter().any(|device| device.id == id))
+}
+
 impl Auth {
     pub fn device_challenge(&self, now: Instant) -> String {
         self.challenges.issue(now)

@@ -9,7 +9,8 @@
 //! session it starts from and begins a new one (C5).
 
 use super::logins::{Login, Stage};
-use super::{Auth, Policy, Refusal, SignedIn, Who, internal, notify, recovery, totp};
+use super::refusal::internal;
+use super::{Auth, Policy, Refusal, SignedIn, Who, notify, recovery, totp};
 use crate::audit;
 use crate::random::Id;
 use crate::secret::Secret;

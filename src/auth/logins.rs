@@ -1,8 +1,9 @@
 //! Sign-in sessions. They live in memory only: a restart signs everybody out, and a stolen card holds none.
 
+use super::certificates;
+use super::devices::is_trusted;
 use super::ended::{Ended, Past, Why};
 use super::limiter::Counting;
-use super::{certificates, is_trusted};
 use crate::clock::{Instant, Seconds};
 use crate::limits;
 use crate::random::{self, Id};

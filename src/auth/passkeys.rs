@@ -5,8 +5,10 @@
 //! for it, and whoever can write the disk cannot plant one.
 
 use super::logins::{Login, Purpose, Stage};
+use super::refusal::internal;
+use super::sign_in::is_same_standing;
 use super::webauthn::{self, Assertion, Bytes, Place, PublicKey};
-use super::{Auth, Enrolled, Refusal, SignedIn, Who, internal, is_same_standing, recovery};
+use super::{Auth, Enrolled, Refusal, SignedIn, Who, recovery};
 use crate::audit;
 use crate::clock::Seconds;
 use crate::limits;

@@ -2,17 +2,19 @@
 //! (`Registry::end_all_of`), because they are in a room above; and so is the line in the audit, because they know who asked.
 
 use super::ended::Why;
+use super::lock::{PASSWORD_SLOT, remember_password};
 use super::logins::Login;
 use super::{
-    Auth, DataKey, Refusal, Who, devices, has_run_out, notify, recovery, remember_password, token, token_fits,
-    token_hash,
+    Auth, Refusal, Who, claim, devices, has_run_out, names, notify, passwords, recovery, token, token_fits, token_hash,
 };
 use crate::audit;
 use crate::clock::{Now, Seconds};
 use crate::limits;
 use crate::random::Id;
 use crate::secret::Secret;
-use crate::store::{Reset, Role, User};
+use crate::store::{Reset, Role, StoreError, User};
+use crate::vault::DataKey;
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -45,6 +47,66 @@ pub(super) fn drop_what_ran_out(user: &mut User, now: Seconds) {
 }
 
 impl Auth {
+    /// `by`, here and elsewhere: the administrator who wants it; none is the word of whoever holds the box.
+    pub fn add_user(
+        &self,
+        by: Option<&Login>,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        now: &Now,
+    ) -> Result<User, Refusal> {
+        let (user, _) = self.new_user(name, role, password, now.calendar)?;
+        let _turn = self.one_at_a_time(by)?;
+        match self.store.add_user(&user) {
+            Err(StoreError::Exists) => return Err(Refusal::NameTaken),
+            done => done?,
+        }
+        if role == Role::Administrator {
+            self.claimed.store(true, Ordering::Release);
+            claim::forget(&self.data);
+        }
+        Ok(user)
+    }
+
+    pub(super) fn new_user(
+        &self,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        created: Seconds,
+    ) -> Result<(User, DataKey), Refusal> {
+        let name = names::check(name).map_err(|why| Refusal::Weak { field: "name", message: why.into() })?;
+        passwords::check(password, &name).map_err(|why| Refusal::Weak { field: "password", message: why.into() })?;
+        let (verifier, kek) = self.hasher.make(password)?;
+        let (id, data_key) = (Id::random(), DataKey::random());
+        let wrapped = vec![(PASSWORD_SLOT.to_owned(), data_key.wrap(&kek, &self.device, id, PASSWORD_SLOT))];
+        let user = User {
+            id,
+            name,
+            role,
+            created,
+            disabled: false,
+            verifier: verifier.to_text(),
+            wrapped,
+            password_changed: created,
+            old_verifiers: Vec::new(),
+            locked_until: None,
+            factor: None,
+            last_step: 0,
+            passkeys: Vec::new(),
+            devices: Vec::new(),
+            device_required: false,
+            device_code: None,
+            certificates: Vec::new(),
+            certificate_required: false,
+            recovery: Vec::new(),
+            reset: None,
+            notices: Vec::new(),
+        };
+        Ok((user, data_key))
+    }
+
     /// Whoever is put out at this moment has done before what they wanted, or does not do it: also where hashing took its time.
     pub(super) fn one_at_a_time(&self, by: Option<&Login>) -> Result<MutexGuard<'_, ()>, Refusal> {
         let turn = self.people.lock().unwrap_or_else(PoisonError::into_inner);

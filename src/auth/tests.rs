@@ -1,5 +1,11 @@
+use super::hashing::Turn;
+use super::limiter::Counting;
+use super::lock::{Lock, PASSWORD_SLOT, remember_password};
+use super::sign_in::Giver;
 use super::*;
+use crate::audit;
 use crate::clock;
+use crate::vault::DataKey;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
