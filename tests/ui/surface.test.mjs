@@ -199,6 +199,26 @@ test('keys are shown by ? and can be changed', async () => {
   await page.keyboard.press('Escape');
 });
 
+/** Of the pane in front: what is free below its last row and right of its last column, in rows and columns. */
+const free = () => page.evaluate(() => {
+  const within = [...document.querySelectorAll('.screen')].find((one) => one.offsetParent !== null);
+  const rows = within.querySelectorAll('.xterm-rows > div');
+  const [pane, row] = [within.getBoundingClientRect(), rows[rows.length - 1].getBoundingClientRect()];
+  return { rows: (pane.bottom - row.bottom) / row.height, right: pane.right - row.right };
+});
+
+test('as many rows as fit are shown, and all of the last one, however high the window', async () => {
+  await open('workshop');
+  for (const height of [800, 795, 790, 785, 780]) {
+    await page.setViewportSize({ width: 1280, height });
+    // The padding below is less than a fifth of a row.
+    await until(async () => {
+      const { rows, right } = await free();
+      return rows >= 0 && rows < 1.2 && right >= 0;
+    }, `a row is cut or lacks at ${height}: ${JSON.stringify(await free())}`, 10_000);
+  }
+});
+
 test('keys are called what stands on them', async () => {
   const german = await visitor(box, { locale: 'de-DE' });
   await signIn(german.page);
