@@ -51,12 +51,18 @@ fn unreadable() -> KeyError {
 /// Opening an encrypted key costs whatever its file says, up to the limits: one at a time for the box, or they add up.
 static OPENING: Budget<()> = Budget::new(1, 1, limits::KEY_OPENING_WAIT);
 
-fn turn() -> Result<Part<()>, KeyError> {
-    OPENING.take((), 1).ok_or(KeyError::Busy)
+type Turns = &'static Budget<()>;
+
+fn turn(turns: Turns) -> Result<Part<()>, KeyError> {
+    turns.take((), 1).ok_or(KeyError::Busy)
 }
 
 /// `comment` is written into the public line if the key has none of its own.
 pub fn import(text: &Secret, passphrase: Option<&Secret>, comment: &str) -> Result<Imported, KeyError> {
+    import_in(&OPENING, text, passphrase, comment)
+}
+
+fn import_in(turns: Turns, text: &Secret, passphrase: Option<&Secret>, comment: &str) -> Result<Imported, KeyError> {
     if text.len() > limits::KEY_TEXT_BYTES {
         return Err(KeyError::Unreadable("This is too long for a private key.".into()));
     }
@@ -64,9 +70,9 @@ pub fn import(text: &Secret, passphrase: Option<&Secret>, comment: &str) -> Resu
     let text = without_parameters(&text);
     let passphrase = passphrase.filter(|given| !given.is_empty());
     let key = match kind(text)? {
-        Kind::OpenSsh => openssh(text, passphrase)?,
+        Kind::OpenSsh => openssh(turns, text, passphrase)?,
         Kind::Pem => decode_secret_key(text, None).map_err(|_| unreadable())?,
-        Kind::EncryptedPem => encrypted_pem(text, passphrase)?,
+        Kind::EncryptedPem => encrypted_pem(turns, text, passphrase)?,
     };
     accept(key, comment)
 }
@@ -130,7 +136,7 @@ fn kind(text: &str) -> Result<Kind, KeyError> {
 
 const DSA: &str = "DSA keys are too weak, and SSH servers refuse them. Make a new key.";
 
-fn openssh(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {
+fn openssh(turns: Turns, text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {
     let key = match PrivateKey::from_openssh(text) {
         Err(error) if short_scalar::may_be(&error) => short_scalar::read(text, None).ok_or_else(unreadable)?,
         Err(KeyTrouble::AlgorithmUnsupported { .. } | KeyTrouble::AlgorithmUnknown) => {
@@ -147,21 +153,21 @@ fn openssh(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyErr
         ));
     }
     let passphrase = passphrase.ok_or(KeyError::NeedsPassphrase)?;
-    let _turn = turn()?;
+    let _turn = turn(turns)?;
     key.decrypt(passphrase.expose()).or_else(|error| {
         let short = if short_scalar::may_be(&error) { short_scalar::read(text, Some(passphrase)) } else { None };
         short.ok_or(KeyError::WrongPassphrase)
     })
 }
 
-fn encrypted_pem(text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {
+fn encrypted_pem(turns: Turns, text: &str, passphrase: Option<&Secret>) -> Result<PrivateKey, KeyError> {
     let passphrase = passphrase.and_then(Secret::expose_str).ok_or(KeyError::NeedsPassphrase)?;
     if !is_affordable(text) {
         return Err(refused(
             "This key's encryption is unknown, or costs more than the box can afford. Convert it with: ssh-keygen -p -f FILE",
         ));
     }
-    let _turn = turn()?;
+    let _turn = turn(turns)?;
     decode_secret_key(text, Some(passphrase)).map_err(|error| match error {
         PemTrouble::Pkcs8(_) => KeyError::WrongPassphrase,
         _ => unreadable(),
@@ -327,19 +333,15 @@ mod tests {
 
     #[test]
     fn what_costs_something_to_open_waits_for_its_turn_and_nothing_else_does() {
+        static TURNS: Budget<()> = Budget::new(1, 1, std::time::Duration::ZERO);
         let keys = Keys::new();
-        let make = |kind: &[&str], passphrase| read(&keys.make(kind, passphrase));
-        let (ed25519, pkcs8) = (&["-t", "ed25519"][..], &["-t", "ecdsa", "-m", "PKCS8"][..]);
-        let _held = turn().unwrap();
-        for kind in [ed25519, pkcs8] {
-            assert!(import(&make(kind, ""), None, "").is_ok());
-        }
-        let waits = [ed25519, pkcs8].map(|kind| {
-            let text = make(kind, "open sesame");
-            std::thread::spawn(move || import(&text, Some(&"open sesame".into()), "").map(drop))
-        });
-        for one in waits {
-            assert_eq!(one.join().unwrap(), Err(KeyError::Busy));
+        for kind in [&["-t", "ed25519"][..], &["-t", "ecdsa", "-m", "PKCS8"]] {
+            let [plain, encrypted] = ["", "open sesame"].map(|passphrase| read(&keys.make(kind, passphrase)));
+            let opened = |text: &Secret| import_in(&TURNS, text, Some(&"open sesame".into()), "").map(drop);
+            let held = turn(&TURNS).unwrap();
+            assert_eq!((opened(&plain), opened(&encrypted)), (Ok(()), Err(KeyError::Busy)));
+            drop(held);
+            assert_eq!(opened(&encrypted), Ok(()));
         }
     }
 
